@@ -1,0 +1,304 @@
+# Copyright (c) 2026, raspi.kafka contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: this module util may change at any time, its names are no promise to other collections.
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+import sys
+import traceback
+import typing as t
+from contextlib import contextmanager
+
+from ansible.module_utils.common.respawn import has_respawned, respawn_module
+
+try:
+    import kafka
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import BrokerResponseError, KafkaError, for_code
+    from kafka.protocol.admin import DescribeConfigsRequest, IncrementalAlterConfigsRequest
+
+    KAFKA_IMPORT_ERROR = None
+except ImportError:
+    KAFKA_IMPORT_ERROR = traceback.format_exc()
+
+    class KafkaError(Exception):  # type: ignore[no-redef]
+        """Stands in, so that "except KafkaError" can be written where kafka-python is absent."""
+
+    class BrokerResponseError(KafkaError):  # type: ignore[no-redef]
+        """Stands in like KafkaError."""
+
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from ansible.module_utils.basic import AnsibleModule
+
+KAFKA_PYTHON_MINIMUM = "3.0.12"  # the doc fragment and the role that makes the venv say the same
+VENV_PYTHON = "/opt/raspi-kafka/venv/bin/python"
+
+TOPIC, BROKER = 2, 4  # resource types of DescribeConfigs and IncrementalAlterConfigs
+SET, DELETE = 0, 1  # operations of IncrementalAlterConfigs
+DYNAMIC_TOPIC_CONFIG, DYNAMIC_BROKER_CONFIG, DYNAMIC_DEFAULT_BROKER_CONFIG = 1, 2, 3  # config sources
+BOOLEAN, INT, SHORT, LONG, DOUBLE, LIST = 1, 3, 4, 5, 6, 7  # config types
+
+CANONICAL: dict[int, Callable[[str], str]] = {
+    **dict.fromkeys((INT, SHORT, LONG), lambda text: str(int(text))),
+    DOUBLE: lambda text: repr(float(text)),
+    BOOLEAN: str.lower,
+    LIST: lambda text: ",".join(item.strip() for item in text.split(",")),
+}
+
+CONNECTION_ARGSPEC: dict[str, dict[str, t.Any]] = {
+    "bootstrap_servers": {"type": "list", "elements": "str", "required": True},
+    "client_id": {"type": "str", "default": "raspi-kafka"},
+    "request_timeout_ms": {"type": "int", "default": 30000},
+}
+
+HINTS = {
+    "KafkaTimeoutError": "Look whether the broker runs and whether it has a controller.",
+    "KafkaConnectionError": "Look whether the broker runs.",
+    "NotControllerError": "The quorum has no active controller: look whether a majority of voters runs.",
+    "InvalidReplicationFactorError": "Start more brokers, or declare a smaller replication_factor.",
+    "TopicDeletionDisabledError": "Set delete.topic.enable=true on the brokers, or declare the topic present.",
+    "TopicAuthorizationFailedError": "Grant the principal access to the topic.",
+    "ClusterAuthorizationFailedError": "Grant the principal access to the cluster.",
+    "NotEnoughReplicasError": "Fewer replicas are in sync than min.insync.replicas asks: look which broker is down.",
+}
+
+
+class ExpectedError(Exception):
+    """An expected failure: one sentence for the reader, and facts for a play to decide on."""
+
+    def __init__(self, sentence: str, **facts: t.Any) -> None:
+        super().__init__(sentence)
+        self.facts = facts
+
+
+class ConfigEntry(t.NamedTuple):
+    """One entry of a DescribeConfigs response."""
+
+    value: str | None
+    source: int
+    type: int
+    read_only: bool
+    sensitive: bool
+
+
+def this_host() -> str:
+    return platform.node() or "this host"
+
+
+def version_tuple(version: str) -> tuple[int, ...]:
+    """(3, 0, 12) of "3.0.12"; what is no number ends it, so "3.1.0rc1" is (3, 1)."""
+    parts: list[int] = []
+    for part in version.split("."):
+        if not part.isdigit():
+            break
+        parts.append(int(part))
+    return tuple(parts)
+
+
+def what_is_missing() -> str | None:
+    """What keeps this interpreter from running the modules; None if nothing does."""
+    if KAFKA_IMPORT_ERROR:
+        return f"kafka-python >= {KAFKA_PYTHON_MINIMUM} is not installed"
+    if version_tuple(kafka.__version__) < version_tuple(KAFKA_PYTHON_MINIMUM):
+        return f"kafka-python is {kafka.__version__}, older than {KAFKA_PYTHON_MINIMUM}"
+    return None
+
+
+def require_kafka_python(module: AnsibleModule) -> None:
+    """Go on if this interpreter has kafka-python, else once more in the venv of the collection, else fail."""
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
+    missing = what_is_missing()
+    if missing is None:
+        return
+    if not has_respawned() and os.path.exists(VENV_PYTHON):
+        respawn_module(VENV_PYTHON)
+    module.fail_json(
+        msg=(
+            f"{missing} for {sys.executable} on {this_host()}, and {VENV_PYTHON} does not have it either. "
+            f"Run the role raspi.kafka.kraft_broker on this host, which makes that venv, "
+            f"or: {sys.executable} -m pip install 'kafka-python>={KAFKA_PYTHON_MINIMUM}'."
+        ),
+        reason="kafka_python_missing",
+        exception=KAFKA_IMPORT_ERROR,
+    )
+
+
+def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, t.Any]]) -> t.NoReturn:
+    """The end of every main(): what `work` returns is the result, what it raises is a sentence."""
+    require_kafka_python(module)
+    try:
+        result = work(module)
+    except ExpectedError as failure:
+        module.fail_json(msg=str(failure), **failure.facts)
+    except (KafkaError, OSError) as error:
+        servers = ", ".join(module.params["bootstrap_servers"])
+        module.fail_json(
+            msg=f"{module._name} failed at {servers}, asked from {this_host()}: {explain(error)}",
+            reason="kafka_error",
+        )
+    module.exit_json(**result)
+
+
+def explain(error: BaseException) -> str:
+    """A KafkaError (or OSError) as a sentence: what the protocol says, what the broker adds, what to do."""
+    name = type(error).__name__
+    told = [str(argument).rstrip(". ") for argument in error.args if argument] if isinstance(error, KafkaError) else []
+    general = getattr(error, "description", "") if isinstance(error, BrokerResponseError) else ""
+    if isinstance(error, OSError):
+        told = [error.strerror or str(error)]
+    text = ": ".join(part for part in (general.rstrip(". "), *told) if part) or name
+    hint = HINTS.get(name, "")
+    return f"{text} ({name}). {hint}".rstrip()
+
+
+def explain_code(code: int, message: str | None) -> str:
+    """explain() for an error code and message out of a response; the broker's own message says more than ours."""
+    error = for_code(code)
+    text = (message or error.description).rstrip(". ")
+    return f"{text} ({error.__name__}). {HINTS.get(error.__name__, '')}".rstrip()
+
+
+def split_server(server: str) -> tuple[str, int]:
+    """Host and port of "host:port" or "[v6]:port"."""
+    host, colon, port = server.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ExpectedError(
+            f"bootstrap_servers holds {server!r}, which is not host:port. Write it as 192.168.1.20:9092.",
+            reason="invalid",
+        )
+    return host.strip("[]"), int(port)
+
+
+def join_server(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def client_options(params: Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The options of every kafka-python client out of the options of a module: the one place for TLS and SASL too."""
+    if not params["bootstrap_servers"]:
+        raise ExpectedError("bootstrap_servers is empty. Name at least one broker as host:port.", reason="invalid")
+    if not 1000 <= params["request_timeout_ms"] <= 300000:
+        raise ExpectedError(
+            f"request_timeout_ms is {params['request_timeout_ms']}. Choose 1000 to 300000 ms.", reason="invalid"
+        )
+    return {
+        "bootstrap_servers": [join_server(*split_server(server)) for server in params["bootstrap_servers"]],
+        "client_id": params["client_id"],
+        "request_timeout_ms": params["request_timeout_ms"],
+        "bootstrap_timeout_ms": params["request_timeout_ms"],
+    }
+
+
+def why_unreachable(server: str, timeout: float = 3.0) -> str:
+    """What the operating system says about a connection to `server`; kafka-python only says that it timed out."""
+    host, port = split_server(server)
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except socket.gaierror:
+        return f"{host} is not a name that resolves here"
+    except TimeoutError:
+        return f"no answer to a connection within {timeout:g} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return "the port takes connections, but nothing there answers as a Kafka broker"
+
+
+def cannot_reach(servers: Iterable[str]) -> ExpectedError:
+    tried = "; ".join(f"{server}: {why_unreachable(server)}" for server in servers)
+    return ExpectedError(
+        f"No Kafka broker can be reached from {this_host()} ({tried}). "
+        "Look whether the broker runs and whether bootstrap_servers names a listener that this host can reach.",
+        reason="unreachable",
+    )
+
+
+@contextmanager
+def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
+    """The one connection of a task."""
+    options = client_options(params)
+    try:
+        admin = KafkaAdminClient(**options)
+    except (KafkaError, OSError) as error:
+        raise cannot_reach(options["bootstrap_servers"]) from error
+    try:
+        yield admin
+    finally:
+        admin.close()
+
+
+def send(admin: KafkaAdminClient, request: t.Any, node_id: int | None = None) -> t.Any:
+    """A request as it is, to a broker or to any: for what KafkaAdminClient has no method for."""
+    return admin._manager.run(admin._manager.send, request, node_id)
+
+
+def describe_configs(
+    admin: KafkaAdminClient, resource_type: int, names: Iterable[str], node_id: int | None = None
+) -> dict[str, dict[str, ConfigEntry]]:
+    """All configs of some resources by name; of the empty broker name, the cluster-wide dynamic defaults."""
+    resources = [(resource_type, name, None) for name in names]
+    if not resources:
+        return {}
+    # Version 3 brings the type of a config, without which "0.50" and "0.5" look different.
+    response = send(admin, DescribeConfigsRequest(resources=resources, min_version=3), node_id)
+    configs = {}
+    for result in response.results:
+        if result.error_code:
+            raise for_code(result.error_code)(result.error_message)
+        configs[result.resource_name] = {
+            config.name: ConfigEntry(
+                config.value, config.config_source, config.config_type, config.read_only, config.is_sensitive
+            )
+            for config in result.configs
+        }
+    return configs
+
+
+def alter_configs(
+    admin: KafkaAdminClient,
+    resource_type: int,
+    changes: Mapping[str, Mapping[str, str | None]],
+    validate_only: bool = False,
+) -> dict[str, str]:
+    """Set keys, and delete those whose value is None, by resource; returns the refused resources and why."""
+    if not changes:
+        return {}
+    resources = [
+        (resource_type, name, [(key, DELETE if value is None else SET, value) for key, value in configs.items()])
+        for name, configs in changes.items()
+    ]
+    response = send(admin, IncrementalAlterConfigsRequest(resources=resources, validate_only=validate_only))
+    return {
+        result.resource_name: explain_code(result.error_code, result.error_message)
+        for result in response.responses
+        if result.error_code
+    }
+
+
+def config_text(value: t.Any) -> str | None:
+    """A YAML value as Kafka writes it; None stays None."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(config_text(item)) for item in value)
+    return str(value)
+
+
+def canonical(value: str | None, config_type: int) -> str | None:
+    """The text by which a broker shows a value that was written in another way ("0.50", " 7", "a, b")."""
+    if value is None or config_type not in CANONICAL:
+        return value
+    try:
+        return CANONICAL[config_type](value.strip())
+    except ValueError:
+        return value  # the broker says what is wrong with it
