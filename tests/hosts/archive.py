@@ -5,7 +5,6 @@ import hashlib
 import inspect
 import re
 import shutil
-import socket
 import tarfile
 import tempfile
 import urllib.error
@@ -58,7 +57,7 @@ def download(address: str, path: Path) -> bool:
         answer = urllib.request.urlopen(address, timeout=SECONDS_TO_ANSWER)  # noqa: S310 - the address is a constant
     except urllib.error.HTTPError as refused:
         raise Failure(f"cannot fetch {address}", str(refused), "give --version a release that exists") from refused
-    except (urllib.error.URLError, TimeoutError, socket.timeout):
+    except (urllib.error.URLError, TimeoutError):
         return False
     with step(f"download {address}"), answer, path.open("wb") as file:
         shutil.copyfileobj(answer, file)
@@ -95,15 +94,18 @@ def pack_from_maven(path: Path, version: str) -> None:
 
 def pack(jars: Path, path: Path, place: str) -> None:
     """Pack the same jars into the same bytes each time: no dates, no owners, sorted, no compression (jars have it)."""
-    with path.open("wb") as file, gzip.GzipFile("", "wb", 0, file, mtime=0) as zipped:
-        with tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for parent in [place.rsplit("/", 1)[0], place]:
-                tar.addfile(entry(parent, tarfile.DIRTYPE, 0o755))
-            for jar in sorted(jars.glob("*.jar")):
-                member = entry(f"{place}/{jar.name}", tarfile.REGTYPE, 0o644)
-                member.size = jar.stat().st_size
-                with jar.open("rb") as content:
-                    tar.addfile(member, content)
+    with (
+        path.open("wb") as file,
+        gzip.GzipFile("", "wb", 0, file, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for parent in [place.rsplit("/", 1)[0], place]:
+            tar.addfile(entry(parent, tarfile.DIRTYPE, 0o755))
+        for jar in sorted(jars.glob("*.jar")):
+            member = entry(f"{place}/{jar.name}", tarfile.REGTYPE, 0o644)
+            member.size = jar.stat().st_size
+            with jar.open("rb") as content:
+                tar.addfile(member, content)
 
 
 def entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:

@@ -77,13 +77,26 @@ def down(name: str) -> None:
     refuse_bad_name(name)
     engine.require()
     with step(f"remove {name}"):
-        query = ("ps", "--all", "--quiet", "--filter", f"label={LABEL}={name}")
-        containers = engine.docker(*query, what="the engine does not list its containers").split()
+        containers = [host.container for host in find(name)]
         if containers:
             engine.docker("rm", "--force", "--volumes", *containers, what=f"cannot remove the hosts of {name}")
         if subnet_of(name):
             engine.docker("network", "rm", network_name(name), what=f"cannot remove the network of {name}")
         shutil.rmtree(cache.directory(name))
+
+
+def find(name: str) -> list[Host]:
+    """Return the hosts of a set, those without power too."""
+    query = ("ps", "--all", "--quiet", "--filter", f"label={LABEL}={name}")
+    containers = engine.docker(*query, what="the engine does not list its containers").split()
+    found = [host_of(facts) for facts in map(inspect, containers) if facts]
+    return sorted(found, key=lambda host: int(host.name.removeprefix("pi")))
+
+
+def host_of(facts: dict) -> Host:
+    """Read a host from what the engine knows of its container."""
+    (network,) = facts["NetworkSettings"]["Networks"].values()
+    return Host(facts["Name"].removeprefix("/"), facts["Config"]["Hostname"], network["IPAMConfig"]["IPv4Address"])
 
 
 def kill(container: str) -> None:

@@ -1,0 +1,25 @@
+"""Two hosts for the tests of this directory, removed after them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts import engine, host
+
+SET = "hosts-self-test"
+
+
+@pytest.fixture(scope="session")
+def pis() -> Iterator[list[host.Host]]:
+    """Return bare hosts that run."""
+    engine.up()
+    host.down(SET)
+    host.up(SET, count=2)
+    yield host.find(SET)
+    host.down(SET)
+
+
+@pytest.fixture
+def pi(pis: list[host.Host]) -> str:
+    """Return the first one's container."""
+    return pis[0].container
