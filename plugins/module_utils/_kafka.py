@@ -241,10 +241,14 @@ def send(admin: KafkaAdminClient, request: t.Any, node_id: int | None = None) ->
 
 
 def describe_configs(
-    admin: KafkaAdminClient, resource_type: int, names: Iterable[str], node_id: int | None = None
+    admin: KafkaAdminClient,
+    resource_type: int,
+    names: Iterable[str],
+    node_id: int | None = None,
+    keys: list[str] | None = None,
 ) -> dict[str, dict[str, ConfigEntry]]:
-    """All configs of some resources by name; of the empty broker name, the cluster-wide dynamic defaults."""
-    resources = [(resource_type, name, None) for name in names]
+    """All configs (or those of `keys`) of some resources by name; the broker "" stands for the whole cluster."""
+    resources = [(resource_type, name, keys) for name in names]
     if not resources:
         return {}
     # Version 3 brings the type of a config, without which "0.50" and "0.5" look different.

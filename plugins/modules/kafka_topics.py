@@ -31,6 +31,9 @@ options:
           - Two topics whose names differ only in C(.) and C(_) are refused, because their metrics collide.
         type: str
         required: true
+      purpose:
+        description: What the topic is for, in words. For the reader of the declaration; Kafka does not store it.
+        type: str
       partitions:
         description:
           - Number of partitions. More than exist are added. Fewer are refused, because Kafka cannot remove a partition.
@@ -199,6 +202,7 @@ if t.TYPE_CHECKING:
 
 TOPIC_ARGSPEC = {
     "name": {"type": "str", "required": True},
+    "purpose": {"type": "str"},
     "partitions": {"type": "int"},
     "replication_factor": {"type": "int"},
     "configs": {"type": "dict", "default": {}},
@@ -207,7 +211,7 @@ TOPIC_ARGSPEC = {
 }
 LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 CONVERGE_SECONDS = 30
-NO_ERROR, UNKNOWN_TOPIC = 0, 3
+UNKNOWN_TOPIC = 3  # error code
 
 
 @dataclass(frozen=True)
@@ -441,9 +445,7 @@ def apply(admin: KafkaAdminClient, changes: Plan, validate_only: bool) -> None:
 
 
 def refusals(action: str, answers: Iterable[tuple[str, int, str | None]]) -> list[str]:
-    return [
-        f"Cannot {action} topic {name}: {explain_code(code, text)}" for name, code, text in answers if code != NO_ERROR
-    ]
+    return [f"Cannot {action} topic {name}: {explain_code(code, text)}" for name, code, text in answers if code]
 
 
 def unsettled(current: Mapping[str, Current | None], wanted: list[Wanted], applied: Plan) -> list[str]:
