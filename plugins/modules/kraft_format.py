@@ -1,0 +1,366 @@
+#!/usr/bin/python
+# Copyright: raspi.kafka contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: kraft_format
+short_description: Give the log directories of a KRaft node their identity, once
+version_added: 0.1.0
+description:
+  - Formats the log directories of an Apache Kafka node in KRaft mode as the first node of a dynamic quorum (KIP-853).
+  - The cluster id and the node id are written to a manifest before anything is formatted, so that a format which
+    was interrupted is resumed with the same identity.
+  - Compares the manifest with the C(meta.properties) of every log directory. A difference is an error that says both
+    values. What is formatted is never formatted again, and a directory with records but without C(meta.properties)
+    is never touched.
+author:
+  - raspi.kafka contributors (@raspi-kafka)
+options:
+  log_dirs:
+    description: The node's C(log.dirs). Each directory must exist when something is to be formatted.
+    type: list
+    elements: path
+    required: true
+  node_id:
+    description: The node's C(node.id).
+    type: int
+    required: true
+  manifest:
+    description: File that records the identity of this node, as JSON.
+    type: path
+    required: true
+  cluster_id:
+    description:
+      - The cluster id to format with, or that of the directories to adopt.
+      - Empty means the one of the manifest, and where there is none, a new random one.
+    type: str
+    default: ''
+  config:
+    description: The C(server.properties) of the node. Needed to format, not to check.
+    type: path
+  libs:
+    description: Directory with Kafka's jars. Needed to format, not to check.
+    type: path
+  user:
+    description: System user that runs Kafka and owns the log directories.
+    type: str
+    default: kafka
+attributes:
+  check_mode:
+    description: Can run in check mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed (or possibly needs changing in check mode).
+    support: full
+notes:
+  - Formatting starts one JVM. Comparing starts none.
+seealso:
+  - name: KIP-853, KRaft controller membership changes
+    description: What a dynamic quorum is.
+    link: https://cwiki.apache.org/confluence/display/KAFKA/KIP-853%3A+KRaft+Controller+Membership+Changes
+"""
+
+EXAMPLES = r"""
+- name: Format the node's log directory
+  raspi.kafka.kraft_format:
+    log_dirs: [/var/lib/kafka/data]
+    node_id: 1
+    manifest: /etc/kafka/identity.json
+    config: /etc/kafka/server.properties
+    libs: /opt/kafka/current/libs
+"""
+
+RETURN = r"""
+cluster_id:
+  description: The cluster id. In check mode, on a node without identity, it is empty, since it is not yet drawn.
+  type: str
+  returned: success
+  sample: 4L6g3nShT-eMCtK--X86sw
+node_id:
+  description: The node id.
+  type: int
+  returned: success
+  sample: 1
+formatted:
+  description: The directories that were formatted now, or would be.
+  type: list
+  elements: str
+  returned: success
+  sample: [/var/lib/kafka/data]
+"""
+
+import base64
+import json
+import os
+import tempfile
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+# What `StorageTool format` leaves behind if it is killed: it writes meta.properties last
+# (org.apache.kafka.metadata.storage.Formatter, Kafka 4.1), after these.
+_FORMAT_LEFTOVERS = ("bootstrap.checkpoint", "__cluster_metadata-0", ".lock")
+
+
+class FormatError(Exception):
+    """A sentence for the user: what is wrong in which directory, and what to do."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a node is: ``cluster_id`` is 16 bytes in URL-safe base64 (22 characters)."""
+
+    cluster_id: str
+    node_id: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do: ``identity`` for the manifest, and the directories that have none."""
+
+    identity: Identity
+    write_manifest: bool
+    unformatted: list[str]
+
+    @property
+    def changed(self) -> bool:
+        return self.write_manifest or bool(self.unformatted)
+
+
+def new_cluster_id() -> str:
+    """Draw a cluster id as Kafka does: a random UUID whose text does not begin with a dash (KAFKA-18028)."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
+def is_cluster_id(text: str) -> bool:
+    """Whether ``text`` is a UUID in URL-safe base64."""
+    try:
+        return len(text) == 22 and len(base64.urlsafe_b64decode(text + "==")) == 16
+    except ValueError:
+        return False
+
+
+def read_identity(log_dir: str) -> Identity | None:
+    """Read ``meta.properties`` of a log directory; None where it is not formatted.
+
+    :raises FormatError: the file cannot be understood.
+    """
+    path = os.path.join(log_dir, "meta.properties")
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        pairs = dict(line.strip().split("=", 1) for line in file if "=" in line and not line.startswith("#"))
+    try:
+        return Identity(pairs["cluster.id"], int(pairs["node.id"]))
+    except (KeyError, ValueError) as error:
+        raise FormatError(
+            f"Cannot read the identity in {path}: {error!r} is missing or wrong. "
+            "Restore the file from a backup; nothing was changed."
+        ) from error
+
+
+def read_manifest(path: str) -> Identity | None:
+    """Read the manifest; None where there is none.
+
+    :raises FormatError: the file cannot be understood.
+    """
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        return Identity(str(data["cluster_id"]), int(data["node_id"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(
+            f"Cannot read the identity of this node in {path}: {error!r}. "
+            "Restore the file from a backup; nothing was changed."
+        ) from error
+
+
+def foreign_entries(log_dir: str) -> list[str]:
+    """Names in an unformatted directory that an interrupted format cannot have left there."""
+    if not os.path.isdir(log_dir):
+        return []
+    names = [name for name in os.listdir(log_dir) if not name.startswith(_FORMAT_LEFTOVERS)]
+    # A metadata log with records is a node that ran, not a format that was interrupted.
+    metadata = os.path.join(log_dir, "__cluster_metadata-0")
+    if os.path.isdir(metadata):
+        names += [f"__cluster_metadata-0/{name}" for name in os.listdir(metadata) if name.endswith(".log")]
+    return sorted(names)
+
+
+def choose_identity(
+    wanted: Identity, manifest: Identity | None, manifest_path: str, found: dict[str, Identity | None]
+) -> Identity:
+    """Say which identity the node has; an empty ``wanted.cluster_id`` means whatever is known.
+
+    :param found: log directory -> its identity, None where it is not formatted.
+    :raises FormatError: two sources contradict each other. Both values are named.
+    """
+    known = {manifest_path: manifest} if manifest else {}
+    known.update({os.path.join(path, "meta.properties"): one for path, one in found.items() if one})
+    for path, identity in known.items():
+        if identity.node_id != wanted.node_id:
+            raise FormatError(
+                f"The node id differs: {path} says {identity.node_id}, the inventory says {wanted.node_id}. "
+                f"Set kraft_broker_node_id={identity.node_id}, or give this node another log directory. "
+                "Nothing was changed."
+            )
+    cluster_id = wanted.cluster_id or (manifest.cluster_id if manifest else "")
+    if not cluster_id and known:
+        path, identity = next(iter(known.items()))
+        raise FormatError(
+            f"{path} belongs to cluster {identity.cluster_id}, which this collection did not make: {manifest_path} "
+            f"is missing. To adopt its records set kraft_broker_cluster_id={identity.cluster_id}, or choose another "
+            "directory. Nothing was changed."
+        )
+    source = "the inventory" if wanted.cluster_id else manifest_path
+    for path, identity in known.items():
+        if identity.cluster_id != cluster_id:
+            raise FormatError(
+                f"The cluster id differs: {path} says {identity.cluster_id}, {source} says {cluster_id}. This directory "
+                "belongs to another cluster; choose another one, or the inventory that made it. Nothing was changed."
+            )
+    return Identity(cluster_id, wanted.node_id)
+
+
+def plan(
+    wanted: Identity,
+    manifest: Identity | None,
+    manifest_path: str,
+    found: dict[str, Identity | None],
+    foreign: dict[str, list[str]],
+) -> Plan:
+    """Compare what is wanted with what is on disk; pure.
+
+    :param found: log directory -> identity or None.
+    :param foreign: unformatted log directory -> names that a format did not leave there.
+    :raises FormatError: formatting would lose or mix records.
+    """
+    if wanted.cluster_id and not is_cluster_id(wanted.cluster_id):
+        raise FormatError(
+            f"kraft_broker_cluster_id={wanted.cluster_id} is no cluster id: it has 22 characters, a UUID in URL-safe "
+            "base64. Nothing was changed."
+        )
+    for path, names in foreign.items():
+        if names:
+            raise FormatError(
+                f"{path} is not empty and has no meta.properties: it holds {', '.join(names[:5])}. "
+                "Move its contents away or choose another directory; nothing was changed."
+            )
+    identity = choose_identity(wanted, manifest, manifest_path, found)
+    return Plan(identity, manifest is None, [path for path, one in found.items() if one is None])
+
+
+def write_manifest(path: str, identity: Identity) -> None:
+    """Write the manifest so that a power cut leaves either no file or the whole file."""
+    folder = os.path.dirname(path)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+        json.dump({"cluster_id": identity.cluster_id, "node_id": identity.node_id}, file)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def format_storage(module: AnsibleModule, identity: Identity) -> None:
+    """Run Kafka's StorageTool; directories that are formatted already are left alone by it.
+
+    :raises FormatError: the tool failed; its last line is the reason.
+    """
+    command = [
+        "runuser", "-u", module.params["user"], "--",
+        "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m",
+        "-cp", os.path.join(module.params["libs"], "*"), "kafka.tools.StorageTool",
+        "format", "--standalone", "--ignore-formatted",
+        f"--cluster-id={identity.cluster_id}", f"--config={module.params['config']}",
+    ]  # fmt: skip
+    code, out, err = module.run_command(command, cwd="/")
+    if code != 0:
+        lines = (out + err).strip().splitlines() or ["no output"]
+        raise FormatError(
+            f"StorageTool could not format {', '.join(module.params['log_dirs'])}: {lines[-1]} "
+            "Mend the cause and run the play again: it resumes with the same cluster id."
+        )
+
+
+def apply(module: AnsibleModule, todo: Plan) -> Identity:
+    """Write what the plan says, the manifest first."""
+    identity = todo.identity
+    if not identity.cluster_id:
+        identity = Identity(new_cluster_id(), identity.node_id)
+    if todo.write_manifest:
+        write_manifest(module.params["manifest"], identity)
+    if todo.unformatted:
+        format_storage(module, identity)
+    for path in todo.unformatted:
+        if read_identity(path) != identity:
+            raise FormatError(f"{path} is not formatted for cluster {identity.cluster_id} although StorageTool said so.")
+    return identity
+
+
+def describe(manifest: Identity | None, found: dict[str, Identity | None]) -> dict[str, Any]:
+    """The state for ``--diff``."""
+    return {
+        "manifest": None if manifest is None else vars(manifest),
+        "log_dirs": {path: None if one is None else vars(one) for path, one in found.items()},
+    }
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    params = module.params
+    wanted = Identity(params["cluster_id"], params["node_id"])
+    found = {path: read_identity(path) for path in params["log_dirs"]}
+    foreign = {path: foreign_entries(path) for path, one in found.items() if one is None}
+    manifest = read_manifest(params["manifest"])
+    todo = plan(wanted, manifest, params["manifest"], found, foreign)
+    before = describe(manifest, found)
+    identity = todo.identity if module.check_mode or not todo.changed else apply(module, todo)
+    after = describe(identity, dict.fromkeys(found, identity))
+    return {
+        "changed": todo.changed,
+        "cluster_id": identity.cluster_id,
+        "node_id": identity.node_id,
+        "formatted": todo.unformatted,
+        "diff": {"before": before, "after": after},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "log_dirs": {"type": "list", "elements": "path", "required": True},
+            "node_id": {"type": "int", "required": True},
+            "manifest": {"type": "path", "required": True},
+            "cluster_id": {"type": "str", "default": ""},
+            "config": {"type": "path"},
+            "libs": {"type": "path"},
+            "user": {"type": "str", "default": "kafka"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module)
+    except FormatError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"Cannot compare the log directories with the manifest: {error}. Nothing was formatted.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

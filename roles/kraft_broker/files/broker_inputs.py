@@ -1,0 +1,46 @@
+#!/opt/raspi-kafka/venv/bin/python
+"""Record what a broker was started with, and say later what has changed since.
+
+    broker_inputs.py record  FILE INPUT...   write the fingerprints of all inputs to FILE (kafka.service, before the start)
+    broker_inputs.py changed FILE INPUT...   print the inputs that differ from FILE, as a JSON list
+
+An input is a file (its content counts), a symlink to a directory (its target counts), or a program below bin/ of a
+Java home (the JVM's library counts: a security update replaces it without changing any path).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+
+def fingerprint(path: Path) -> str:
+    """A text that differs whenever a broker started with this input would differ."""
+    real = path.resolve()
+    jvm = real.parent.parent / "lib" / "server" / "libjvm.so"
+    if jvm.exists():
+        return f"{jvm} {jvm.stat().st_size} {jvm.stat().st_mtime_ns}"
+    if real.is_dir():
+        return str(real)
+    return hashlib.sha256(real.read_bytes()).hexdigest() if real.exists() else "missing"
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """Names whose fingerprints differ, or that only one side has."""
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+def main(verb: str, file: str, *inputs: str) -> None:
+    now = {name: fingerprint(Path(name)) for name in inputs}
+    record = Path(file)
+    if verb == "record":
+        record.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    else:
+        before = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+        print(json.dumps(changed(before, now)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
