@@ -69,7 +69,7 @@ def files(left_out: set[str], kept: dict[str, list[str]]) -> dict[str, Any]:
 
 def services() -> dict[str, Any]:
     """Say of each service which process it is and since when."""
-    command = ["systemctl", "show", "*.service", "--property=" + ",".join(PROPERTIES)]
+    command = ["systemctl", "show", "--all", "*.service", "--property=" + ",".join(PROPERTIES)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     units = [dict(line.split("=", 1) for line in block.splitlines()) for block in text.strip().split("\n\n")]
     found = {unit.pop("Id"): unit for unit in units}

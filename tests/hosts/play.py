@@ -1,0 +1,42 @@
+"""Run the product's playbooks against a stand-in, exactly as a user types them."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from . import cache
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Run(NamedTuple):
+    """What one ansible-playbook run did."""
+
+    code: int
+    output: str
+
+    @property
+    def text(self) -> str:
+        """The output with line breaks and Ansible's escapes undone, to look for sentences in it."""
+        return re.sub(r"\s+", " ", self.output.replace('\\"', '"'))
+
+    def count(self, host: str, what: str) -> int:
+        """A number of the recap: ok, changed, failed, ..."""
+        line = re.findall(rf"^{host}\s+: .*$", self.output, re.MULTILINE)[-1]
+        return int(re.search(rf"{what}=(\d+)", line)[1])
+
+
+def inventory(name: str) -> Path:
+    """The inventory that `python3 -m tests.hosts up NAME` wrote."""
+    return cache.directory(name) / "pis.ini"
+
+
+def playbook(name: str, *arguments: str, book: str = "site.yml", timeout: float = 600) -> Run:
+    """Run a playbook of the checkout against the hosts NAME."""
+    command = ["ansible-playbook", book, "-i", str(inventory(name)), *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False
+    )
+    print(done.stdout)
+    return Run(done.returncode, done.stdout)
