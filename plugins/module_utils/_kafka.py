@@ -20,7 +20,7 @@ from ansible.module_utils.common.respawn import has_respawned, respawn_module
 try:
     import kafka
     from kafka.admin import KafkaAdminClient
-    from kafka.errors import BrokerResponseError, KafkaError, for_code
+    from kafka.errors import BrokerResponseError, KafkaConnectionError, KafkaError, KafkaTimeoutError, for_code
     from kafka.protocol.admin import DescribeConfigsRequest, IncrementalAlterConfigsRequest
 
     KAFKA_IMPORT_ERROR = None
@@ -121,9 +121,10 @@ def require_kafka_python(module: AnsibleModule) -> None:
         return
     if not has_respawned() and os.path.exists(VENV_PYTHON):
         respawn_module(VENV_PYTHON)
+    elsewhere = "" if has_respawned() else f", and {VENV_PYTHON} does not exist"
     module.fail_json(
         msg=(
-            f"{missing} for {sys.executable} on {this_host()}, and {VENV_PYTHON} does not have it either. "
+            f"{missing} for {sys.executable} on {this_host()}{elsewhere}. "
             f"Run the role raspi.kafka.kraft_broker on this host, which makes that venv, "
             f"or: {sys.executable} -m pip install 'kafka-python>={KAFKA_PYTHON_MINIMUM}'."
         ),
@@ -221,6 +222,33 @@ def cannot_reach(servers: Iterable[str]) -> ExpectedError:
     )
 
 
+def unreachable(broker: int, address: str) -> ExpectedError:
+    return ExpectedError(
+        f"Broker {broker} advertises {address}, which cannot be reached from {this_host()}: "
+        f"{why_unreachable(address)}. Correct the advertised address of the broker, or the network between.",
+        reason="unreachable",
+        broker=broker,
+        address=address,
+    )
+
+
+def is_open(server: str, timeout: float = 3.0) -> bool:
+    try:
+        socket.create_connection(split_server(server), timeout).close()
+    except OSError:
+        return False
+    return True
+
+
+def badly_advertised(admin: KafkaAdminClient) -> ExpectedError | None:
+    """The first broker that does not listen where it says: the first connection goes elsewhere, all others there."""
+    for broker in admin._manager.cluster.brokers():
+        address = join_server(broker.host, broker.port)
+        if not is_open(address):
+            return unreachable(broker.node_id, address)
+    return None
+
+
 @contextmanager
 def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
     """The one connection of a task."""
@@ -231,6 +259,8 @@ def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
         raise cannot_reach(options["bootstrap_servers"]) from error
     try:
         yield admin
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
+        raise badly_advertised(admin) or error from error
     finally:
         admin.close()
 

@@ -147,7 +147,7 @@ def plan(current: Mapping[str, str | None], wanted: Mapping[str, str | None], ty
 def describe(changes: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
     """The plan in sentences."""
     return [
-        f"{f'reset {key}' if value is None else f'set {key}={value}'} for all brokers (was {current.get(key, 'not set')})"
+        f"{'reset ' + key if value is None else f'set {key}={value}'} for all brokers (was {current.get(key, 'unset')})"
         for key, value in changes.items()
     ]
 

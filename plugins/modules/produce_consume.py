@@ -247,7 +247,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     explain,
     run,
     this_host,
-    why_unreachable,
+    unreachable,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._log_segments import Record, is_log_dir_of, read_partition
 from ansible_collections.raspi.kafka.plugins.module_utils._proof import (
@@ -345,16 +345,6 @@ def led_partitions(admin: KafkaAdminClient, brokers: list[Broker], topic: str) -
         return assign(brokers, describe_topic(admin, topic), topic)
 
 
-def unreachable(broker: Broker) -> ExpectedError:
-    return ExpectedError(
-        f"Broker {broker.id} advertises {broker.address}, which cannot be reached from {this_host()}: "
-        f"{why_unreachable(broker.address)}. Correct the advertised address of the broker, or the network between.",
-        reason="unreachable",
-        broker=broker.id,
-        address=broker.address,
-    )
-
-
 def judge_identity(this: Run, broker: Broker) -> None:
     """What answers at the advertised address is this broker: a broker refuses to describe another's configs."""
     try:
@@ -369,7 +359,7 @@ def judge_identity(this: Run, broker: Broker) -> None:
             address=broker.address,
         ) from error
     except (ExpectedError, KafkaError) as error:
-        raise unreachable(broker) from error
+        raise unreachable(broker.id, broker.address) from error
 
 
 @contextmanager
@@ -385,7 +375,7 @@ def producer_through(this: Run, broker: Broker) -> Iterator[KafkaProducer]:
             allow_auto_create_topics=False,
         )
     except (KafkaError, OSError) as error:
-        raise unreachable(broker) from error
+        raise unreachable(broker.id, broker.address) from error
     try:
         yield producer
     finally:

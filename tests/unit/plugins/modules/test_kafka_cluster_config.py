@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from ansible_collections.raspi.kafka.plugins.module_utils._kafka import INT, ConfigEntry
+from ansible_collections.raspi.kafka.plugins.modules.kafka_cluster_config import check, describe, plan
+
+TYPES = {"min.insync.replicas": INT}
+KNOWN = {
+    "min.insync.replicas": ConfigEntry("1", 5, INT, False, False),
+    "log.dirs": ConfigEntry("/var", 4, 7, True, False),
+    "ssl.keystore.password": ConfigEntry(None, 5, 9, False, True),
+}
+
+
+def test_a_config_is_set_once() -> None:
+    assert plan({"min.insync.replicas": "1"}, {"min.insync.replicas": "2"}, TYPES) == {"min.insync.replicas": "2"}
+    assert plan({"min.insync.replicas": "2"}, {"min.insync.replicas": "02"}, TYPES) == {}
+
+
+def test_null_resets_only_what_is_set() -> None:
+    assert plan({"a": "1"}, {"a": None, "b": None}, {}) == {"a": None}
+
+
+def test_foreign_configs_are_kept() -> None:
+    assert plan({"a": "1"}, {"b": "2"}, {}) == {"b": "2"}
+
+
+def test_a_config_that_no_broker_has_is_refused_with_what_may_be_meant() -> None:
+    assert check({"min.insync.replica": "2"}, KNOWN) == [
+        "min.insync.replica is no config of a broker. Do you mean min.insync.replicas?"
+    ]
+
+
+def test_a_config_that_needs_a_restart_and_a_password_are_refused() -> None:
+    refused = check({"log.dirs": "/x", "ssl.keystore.password": "x", "min.insync.replicas": "1"}, KNOWN)
+    assert len(refused) == 2
+    assert "server.properties" in refused[0]
+    assert "password" in refused[1]
+
+
+def test_a_plan_can_be_read() -> None:
+    assert describe({"a": "2", "b": None}, {"b": "1"}) == [
+        "set a=2 for all brokers (was unset)",
+        "reset b for all brokers (was 1)",
+    ]
