@@ -12,9 +12,9 @@ from tests.hosts import engine
 from tests.hosts.step import Failure
 
 # A second engine on a machine needs places of its own; engine.up knows none of these options, so a wrapper adds them.
+# It needs a network namespace too: an engine takes the bridge docker0 and the firewall for its own, or removes them.
 WRAPPER = """#!/bin/sh
-exec {dockerd} --host unix://{place}/socket --data-root {place}/data --exec-root {place}/exec \\
-  --bridge none --iptables=false "$@"
+exec unshare --net {dockerd} --host unix://{place}/socket --data-root {place}/data --exec-root {place}/exec "$@"
 """
 
 
@@ -41,8 +41,14 @@ def hide_engine(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RASPI_KAFKA_CACHE", str(place / "cache"))
 
 
+def links() -> set[str]:
+    """Return this machine's own network links; the containers' come and go."""
+    return {name for name in os.listdir("/sys/class/net") if not name.startswith("veth")}
+
+
 @pytest.mark.usefixtures("elsewhere")
 def test_our_engine_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = links()
     assert not engine.answers()
     engine.up()
     pid = engine.own_pid()
@@ -59,6 +65,7 @@ def test_our_engine_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not engine.answers()
     monkeypatch.delenv("DOCKER_HOST")
     assert engine.answers()
+    assert links() == before
 
 
 @pytest.mark.usefixtures("elsewhere")
