@@ -1,13 +1,12 @@
 """Run the product's playbooks against a stand-in, exactly as a user types them."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from . import cache
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Run(NamedTuple):
@@ -35,8 +34,17 @@ def inventory(name: str) -> Path:
 def playbook(name: str, *arguments: str, book: str = "site.yml", timeout: float = 600) -> Run:
     """Run a playbook of the checkout against the hosts NAME."""
     command = ["ansible-playbook", book, "-i", str(inventory(name)), *arguments]
+    # What Molecule sets for its own runs, a user has not set.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False
+        command,
+        cwd=cache.REPOSITORY,
+        env=clean,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
     print(done.stdout)
     return Run(done.returncode, done.stdout)

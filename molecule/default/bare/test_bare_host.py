@@ -1,0 +1,16 @@
+"""Before anything is deployed."""
+
+from tests.hosts.play import playbook
+from tests.hosts.snapshot import difference, snapshot
+
+
+def test_a_dry_run_fails_nowhere_changes_nothing_and_says_what_it_cannot_plan() -> None:
+    before = snapshot("molecule-pi1")
+    run = playbook("molecule", "--check", "--diff")
+    assert run.code == 0
+    assert run.count("pi1", "failed") == 0
+    assert run.count("pi1", "changed") > 0
+    assert "pi1 would be a Kafka gateway" in run.text
+    assert "Not planned: start, topics and proof need a broker" in run.text
+    assert "+advertised.listeners=LOCAL://127.0.0.1:19092,LAN://" in run.text
+    assert difference(before, snapshot("molecule-pi1")) == []

@@ -1,0 +1,84 @@
+"""What stands on the Pi after site.yml, seen by testinfra."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from conftest import OnPi, send
+from kafka import KafkaAdminClient
+
+from tests.hosts import host as hosts
+
+
+def test_the_broker_is_enabled_and_runs_as_its_own_user(host: Any) -> None:
+    service = host.service("kafka")
+    assert service.is_enabled
+    assert service.is_running
+    java = host.process.get(comm="java")
+    assert java.user == "kafka"
+
+
+def test_only_clients_of_the_network_are_served_beyond_loopback(host: Any) -> None:
+    assert host.socket("tcp://0.0.0.0:9092").is_listening
+    for port in (19092, 9093):
+        assert host.socket(f"tcp://127.0.0.1:{port}").is_listening
+        assert not host.socket(f"tcp://0.0.0.0:{port}").is_listening
+
+
+def test_the_sandbox_scores_two_or_better(on: OnPi) -> None:
+    verdict = on("systemd-analyze security kafka.service --no-pager | tail -n 1")
+    assert float(re.search(r"([0-9.]+) [A-Z]+", verdict)[1]) <= 2.0, verdict
+
+
+def test_the_unit_has_patience_and_comes_back(on: OnPi) -> None:
+    names = "TimeoutStopUSec,Restart,OOMScoreAdjust,StartLimitIntervalUSec,NotifyAccess"
+    shown = dict(line.split("=", 1) for line in on(f"systemctl show kafka --property {names}").splitlines())
+    assert shown == {
+        "TimeoutStopUSec": "3min",
+        "Restart": "on-failure",
+        "OOMScoreAdjust": "-500",
+        "StartLimitIntervalUSec": "0",
+        "NotifyAccess": "exec",
+    }
+
+
+def test_records_and_configuration_are_not_for_everyone(host: Any) -> None:
+    with host.sudo():
+        assert host.file("/var/lib/kafka/data").mode == 0o750
+        assert host.file("/var/lib/kafka/data").user == "kafka"
+        assert host.file("/etc/kafka/server.properties").mode == 0o640
+        assert host.file("/etc/kafka/server.properties").user == "root"
+
+
+def test_the_release_is_versioned_and_current_points_to_it(host: Any) -> None:
+    assert re.fullmatch(r"/opt/kafka/4\.1\.1-[0-9a-f]{8}", host.file("/opt/kafka/current").linked_to)
+
+
+def test_disk_and_manifest_agree_on_the_identity(host: Any) -> None:
+    with host.sudo():
+        manifest = json.loads(host.file("/etc/kafka/identity.json").content_string)
+        meta = dict(re.findall(r"(?m)^(.*)=(.*)$", host.file("/var/lib/kafka/data/meta.properties").content_string))
+    assert meta["cluster.id"] == manifest["cluster_id"]
+    assert int(meta["node.id"]) == manifest["node_id"] == 1
+
+
+def test_python_packages_are_those_of_the_lock_file(host: Any) -> None:
+    frozen = host.check_output("/opt/raspi-kafka/venv/bin/python -m pip freeze --disable-pip-version-check").split()
+    assert {one.lower() for one in frozen} == {"crc32c==2.9.post0", "kafka-python==3.0.12"}
+
+
+def test_min_insync_replicas_is_a_cluster_wide_default(pi: hosts.Host, on: OnPi) -> None:
+    assert "min.insync.replicas=1" in on("kafka configs --describe --entity-type brokers --entity-default")
+
+
+def test_a_topic_that_nobody_declared_is_not_created(pi: hosts.Host, on: OnPi) -> None:
+    on("echo lost | timeout 60 kafka console-producer --topic mistyped --producer-property max.block.ms=3000", check=False)
+    assert "mistyped" not in KafkaAdminClient(bootstrap_servers=f"{pi.address}:9092").list_topics()
+
+
+def test_the_kafka_command_reads_from_the_beginning(pi: hosts.Host, on: OnPi) -> None:
+    send(pi, b"hello from another host")
+    read = on("kafka console-consumer --topic events --from-beginning --timeout-ms 5000", check=False)
+    assert "hello from another host" in read

@@ -1,0 +1,47 @@
+"""A second run of site.yml."""
+
+from __future__ import annotations
+
+from conftest import SET, look
+
+from tests.hosts import host
+from tests.hosts.jvms import executed, jvms
+from tests.hosts.play import playbook
+from tests.hosts.snapshot import difference
+
+
+def test_a_second_run_changes_nothing_and_starts_no_jvm(pi: host.Host) -> None:
+    before = look(pi)
+    with executed(pi.container) as programs:
+        run = playbook(SET)
+    assert run.code == 0
+    assert run.count("pi1", "changed") == 0
+    assert difference(before, look(pi)) == []
+    assert jvms(programs) == 0
+    assert sum(programs.values()) > 10  # the watch did see the run
+
+
+def test_a_dry_run_on_a_deployed_pi_predicts_no_change(pi: host.Host) -> None:
+    before = look(pi)
+    run = playbook(SET, "--check", "--diff")
+    assert run.code == 0
+    assert run.count("pi1", "changed") == 0
+    assert difference(before, look(pi)) == []
+
+
+def test_the_proof_runs_alone() -> None:
+    run = playbook(SET, book="playbooks/verify.yml")
+    assert run.code == 0
+    assert "proof on the Pi 100 sent, 100 read from the beginning, 100 found on disk" in run.text
+    assert "proof from the control node 100 sent, 100 read from the beginning" in run.text
+
+
+def test_a_changed_setting_restarts_the_broker_once(pi: host.Host) -> None:
+    before = look(pi)["services"]["kafka.service"]
+    run = playbook(SET, "-e", "kraft_broker_heap_mb=300")
+    assert run.code == 0
+    after = look(pi)["services"]["kafka.service"]
+    assert before["MainPID"] != after["MainPID"]
+    back = playbook(SET)
+    assert back.code == 0
+    assert playbook(SET).count("pi1", "changed") == 0

@@ -1,0 +1,67 @@
+"""What happens to a Pi in the field: its broker is killed, its power is cut, its network is gone or another."""
+
+from __future__ import annotations
+
+import time
+
+from conftest import SET, OnPi, look, send, stored, wait_until
+
+from tests.hosts import engine, host
+from tests.hosts.play import inventory, playbook
+from tests.hosts.snapshot import difference
+
+
+def proven() -> bool:
+    return playbook(SET, book="playbooks/verify.yml").code == 0
+
+
+def test_a_killed_broker_comes_back_with_its_records(pi: host.Host, on: OnPi) -> None:
+    send(pi, b"before the kill")
+    before = on("systemctl show kafka --property MainPID --value")
+    on(f"kill -KILL {before}")
+    wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 90, "the broker came back")
+    assert on("systemctl show kafka --property MainPID --value") != before
+    assert b"before the kill" in stored(pi)
+    assert proven()
+
+
+def test_after_a_power_cut_all_comes_up_and_site_changes_nothing(pi: host.Host, on: OnPi) -> None:
+    send(pi, b"before the power cut")
+    host.kill(pi.container)
+    host.start(pi.container)
+    wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 90, "the broker came up")
+    assert on("systemctl show kafka --property NRestarts --value") == "0"
+    assert {b"before the kill", b"before the power cut"} <= set(stored(pi))
+    assert proven()
+    before = look(pi)
+    run = playbook(SET)
+    assert (run.code, run.count("pi1", "changed")) == (0, 0)
+    assert difference(before, look(pi)) == []
+
+
+def test_without_a_network_the_pi_serves_itself_and_a_new_address_is_corrected(pi: host.Host) -> None:
+    """Looks by `docker exec`, since nothing else reaches a Pi without a network."""
+
+    def inside(command: str) -> str:
+        return engine.docker("exec", pi.container, "sh", "-c", command, what=f"{command} failed")
+
+    network = host.network_name(SET)
+    engine.docker("network", "disconnect", network, pi.container, what="cannot cut the network")
+    host.kill(pi.container)
+    engine.docker("start", pi.container, what="cannot start without a network")
+    for _ in range(90):
+        if "active" == engine.docker("exec", pi.container, "sh", "-c", "systemctl is-active kafka || true", what="look"):
+            break
+        time.sleep(1)
+    assert "events" in inside("kafka topics --list")
+
+    moved = pi.address.rsplit(".", 1)[0] + ".77"
+    engine.docker("network", "connect", "--ip", moved, network, pi.container, what="cannot give a new address")
+    assert "events" in inside("kafka topics --list")
+    path = inventory(SET)
+    path.write_text(path.read_text().replace(pi.address, moved))
+    run = playbook(SET)
+    assert run.code == 0
+    assert f"advertised {pi.address}:9092 until now; clients will be told {moved}:9092" in run.text
+    assert f"for clients {moved}:9092" in run.text
+    assert playbook(SET).count("pi1", "changed") == 0
