@@ -153,8 +153,9 @@ def assign(brokers: Collection[Broker], partitions: Collection[Mapping[str, t.An
     without = [broker.id for broker in brokers if broker.id not in leads]
     if without:
         raise ExpectedError(
-            f"Broker {some([str(number) for number in without])} leads no partition of topic {topic}, which has "
-            f"{len(partitions)}. Give the topic a partition for each broker, with its first replica there.",
+            f"No partition of topic {topic}, which has {len(partitions)}, is led by broker "
+            f"{some([str(number) for number in without])}. Give it a partition for each broker, with its first "
+            "replica there.",
             reason="no_leader",
         )
     return leads

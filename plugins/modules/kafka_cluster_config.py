@@ -109,10 +109,11 @@ if t.TYPE_CHECKING:
 
     from kafka.admin import KafkaAdminClient
 
+    Configs = dict[str, str | None]
+
 WHOLE_CLUSTER = ""
 MIN_ISR = "min.insync.replicas"
 CONVERGE_SECONDS = 30
-Configs = dict[str, str | None]
 
 
 def check(wanted: Mapping[str, str | None], known: Mapping[str, ConfigEntry]) -> list[str]:

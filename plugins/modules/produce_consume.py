@@ -275,6 +275,7 @@ GROUP_PREFIX = "raspi-kafka-verify-"
 LEGAL_RUN_ID = re.compile(r"[a-zA-Z0-9._-]{1,100}")
 UNKNOWN_TOPIC = 3
 PREFERRED = 0  # the kind of election that makes the first replica the leader
+LEADER_SECONDS = 20
 
 
 class Deadline:
@@ -336,13 +337,22 @@ def describe_topic(admin: KafkaAdminClient, topic: str) -> list[dict[str, t.Any]
     return described["partitions"]
 
 
-def led_partitions(admin: KafkaAdminClient, brokers: list[Broker], topic: str) -> dict[int, int]:
-    """For each broker a partition it leads; after a restart, leadership first goes back to where it belongs."""
-    try:
-        return assign(brokers, describe_topic(admin, topic), topic)
-    except ExpectedError:
-        admin.elect_leaders(PREFERRED, [topic], raise_errors=False)
-        return assign(brokers, describe_topic(admin, topic), topic)
+def led_partitions(this: Run, admin: KafkaAdminClient, brokers: list[Broker]) -> dict[int, int]:
+    """For each broker a partition it leads; after a restart, leadership first has to go back to where it belongs."""
+    end = time.monotonic() + LEADER_SECONDS
+    while True:
+        partitions = describe_topic(admin, this.topic)
+        try:
+            return assign(brokers, partitions, this.topic)
+        except ExpectedError:
+            preferred = {partition["replica_nodes"][0] for partition in partitions}
+            if time.monotonic() > end or not preferred.issuperset(broker.id for broker in brokers):
+                raise
+        this.deadline.left(f"waiting for each broker to lead its partition of topic {this.topic}")
+        admin.elect_leaders(
+            PREFERRED, {this.topic: [each["partition_index"] for each in partitions]}, raise_errors=False
+        )
+        time.sleep(0.5)
 
 
 def judge_identity(this: Run, broker: Broker) -> None:
@@ -351,8 +361,9 @@ def judge_identity(this: Run, broker: Broker) -> None:
         with admin_client(this.only_through(broker)) as admin:
             describe_configs(admin, BROKER, [str(broker.id)], broker.id)
     except InvalidRequestError as error:
+        told = " ".join(str(argument).rstrip(".") for argument in error.args)
         raise ExpectedError(
-            f"Broker {broker.id} advertises {broker.address}, but another broker answers there: {explain(error)} "
+            f"Broker {broker.id} advertises {broker.address}, but another broker answers there: {told}. "
             f"Correct the advertised address of broker {broker.id}.",
             reason="wrong_broker",
             broker=broker.id,
@@ -585,7 +596,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         cluster = admin.describe_cluster()
         brokers = brokers_of(cluster)
         judge_addresses(brokers)
-        acked, result["brokers"] = produce_through_all(this, brokers, led_partitions(admin, brokers, this.topic))
+        acked, result["brokers"] = produce_through_all(this, brokers, led_partitions(this, admin, brokers))
         try:
             seen, result["partitions"] = consume_and_judge(this, brokers, acked)
         finally:
