@@ -16,11 +16,14 @@ description:
   - Compares the manifest with the C(meta.properties) of every log directory. A difference is an error that says both
     values. What is formatted is never formatted again, and a directory with records but without C(meta.properties)
     is never touched.
+  - Refuses log directories in an order that would make Kafka begin its metadata anew, and with it the cluster.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
   log_dirs:
-    description: The node's C(log.dirs). Each directory must exist when something is to be formatted.
+    description:
+      - The node's C(log.dirs). Each directory must exist when something is to be formatted.
+      - Kafka keeps the cluster's metadata in the first one, so a new directory stands after those that are in use.
     type: list
     elements: path
     required: true
@@ -95,6 +98,7 @@ formatted:
 import base64
 import json
 import os
+import re
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -104,7 +108,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 # What `StorageTool format` leaves behind if it is killed: it writes meta.properties last
 # (org.apache.kafka.metadata.storage.Formatter, Kafka 4.1), after these.
-_FORMAT_LEFTOVERS = ("bootstrap.checkpoint", "__cluster_metadata-0", ".lock")
+_FORMAT_LEFTOVERS = ("bootstrap.checkpoint", "__cluster_metadata-0", "meta.properties.tmp", ".lock")
 
 
 class FormatError(Exception):
@@ -142,10 +146,7 @@ def new_cluster_id() -> str:
 
 def is_cluster_id(text: str) -> bool:
     """Whether ``text`` is a UUID in URL-safe base64."""
-    try:
-        return len(text) == 22 and len(base64.urlsafe_b64decode(text + "==")) == 16
-    except ValueError:
-        return False
+    return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None
 
 
 def read_identity(log_dir: str) -> Identity | None:
@@ -156,14 +157,13 @@ def read_identity(log_dir: str) -> Identity | None:
     path = os.path.join(log_dir, "meta.properties")
     if not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8") as file:
-        pairs = dict(line.strip().split("=", 1) for line in file if "=" in line and not line.startswith("#"))
     try:
+        with open(path, encoding="utf-8") as file:
+            pairs = dict(line.strip().split("=", 1) for line in file if "=" in line and not line.startswith("#"))
         return Identity(pairs["cluster.id"], int(pairs["node.id"]))
     except (KeyError, ValueError) as error:
         raise FormatError(
-            f"Cannot read the identity in {path}: {error!r} is missing or wrong. "
-            "Restore the file from a backup; nothing was changed."
+            f"Cannot read the identity in {path}: {error!r}. Restore the file from a backup; nothing was changed."
         ) from error
 
 
@@ -177,7 +177,9 @@ def read_manifest(path: str) -> Identity | None:
     try:
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
-        return Identity(str(data["cluster_id"]), int(data["node_id"]))
+        if not is_cluster_id(str(data["cluster_id"])):
+            raise ValueError(f"{data['cluster_id']!r} is no cluster id")
+        return Identity(data["cluster_id"], int(data["node_id"]))
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(
             f"Cannot read the identity of this node in {path}: {error!r}. "
@@ -195,6 +197,20 @@ def foreign_entries(log_dir: str) -> list[str]:
     if os.path.isdir(metadata):
         names += [f"__cluster_metadata-0/{name}" for name in os.listdir(metadata) if name.endswith(".log")]
     return sorted(names)
+
+
+def check_order(log_dirs: list[str]) -> None:
+    """Refuse an order in which Kafka, whose metadata is in the first directory, would begin an empty cluster.
+
+    :raises FormatError: a later directory holds the cluster's metadata.
+    """
+    holders = [path for path in log_dirs if os.path.isdir(os.path.join(path, "__cluster_metadata-0"))]
+    if holders and log_dirs[0] not in holders:
+        raise FormatError(
+            f"{holders[0]} holds the cluster's metadata, but {log_dirs[0]} comes first in the log directories: there "
+            "Kafka would begin anew, and remove the records of topics that it does not know. "
+            f"Put {holders[0]} first. Nothing was changed."
+        )
 
 
 def choose_identity(
@@ -226,8 +242,9 @@ def choose_identity(
     for path, identity in known.items():
         if identity.cluster_id != cluster_id:
             raise FormatError(
-                f"The cluster id differs: {path} says {identity.cluster_id}, {source} says {cluster_id}. This directory "
-                "belongs to another cluster; choose another one, or the inventory that made it. Nothing was changed."
+                f"The cluster id differs: {path} says {identity.cluster_id}, {source} says {cluster_id}. "
+                "This directory belongs to another cluster; choose another one, or the inventory that made it. "
+                "Nothing was changed."
             )
     return Identity(cluster_id, wanted.node_id)
 
@@ -277,10 +294,16 @@ def write_manifest(path: str, identity: Identity) -> None:
         os.close(handle)
 
 
+def reason(output: str) -> str:
+    """The line of a Java program's output that says why it failed: the last one that is no frame of a stack trace."""
+    lines = [line for line in output.splitlines() if line.strip() and not re.match(r"\s+(at |\.\.\. \d)", line)]
+    return re.sub(r'^(Exception in thread "[^"]*"|Caused by:) ', "", lines[-1].strip()) if lines else "no output"
+
+
 def format_storage(module: AnsibleModule, identity: Identity) -> None:
     """Run Kafka's StorageTool; directories that are formatted already are left alone by it.
 
-    :raises FormatError: the tool failed; its last line is the reason.
+    :raises FormatError: the tool failed.
     """
     command = [
         "runuser", "-u", module.params["user"], "--",
@@ -291,16 +314,19 @@ def format_storage(module: AnsibleModule, identity: Identity) -> None:
     ]  # fmt: skip
     code, out, err = module.run_command(command, cwd="/")
     if code != 0:
-        lines = (out + err).strip().splitlines() or ["no output"]
+        names = ", ".join(module.params["log_dirs"])
         raise FormatError(
-            f"StorageTool could not format {', '.join(module.params['log_dirs'])}: {lines[-1]} "
-            "Mend the cause and run the play again: it resumes with the same cluster id."
+            f"StorageTool could not format {names} (exit code {code}): {reason(out + err)} "
+            "(Mend the cause and run the play again: it resumes with the same cluster id.)"
         )
 
 
 def apply(module: AnsibleModule, todo: Plan) -> Identity:
     """Write what the plan says, the manifest first."""
     identity = todo.identity
+    if todo.unformatted and not (module.params["config"] and module.params["libs"]):
+        names = ", ".join(todo.unformatted)
+        raise FormatError(f"The options config and libs are needed to format {names}. Nothing was changed.")
     if not identity.cluster_id:
         identity = Identity(new_cluster_id(), identity.node_id)
     if todo.write_manifest:
@@ -309,7 +335,9 @@ def apply(module: AnsibleModule, todo: Plan) -> Identity:
         format_storage(module, identity)
     for path in todo.unformatted:
         if read_identity(path) != identity:
-            raise FormatError(f"{path} is not formatted for cluster {identity.cluster_id} although StorageTool said so.")
+            raise FormatError(
+                f"{path} is not formatted for cluster {identity.cluster_id} although StorageTool said so."
+            )
     return identity
 
 
@@ -328,6 +356,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     foreign = {path: foreign_entries(path) for path, one in found.items() if one is None}
     manifest = read_manifest(params["manifest"])
     todo = plan(wanted, manifest, params["manifest"], found, foreign)
+    check_order(params["log_dirs"])
     before = describe(manifest, found)
     identity = todo.identity if module.check_mode or not todo.changed else apply(module, todo)
     after = describe(identity, dict.fromkeys(found, identity))
