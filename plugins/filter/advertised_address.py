@@ -10,7 +10,8 @@ short_description: Choose the address that a broker tells its clients
 version_added: 0.1.0
 author: raspi.kafka contributors (@raspi-kafka)
 description:
-  - Kafka hands its advertised address to each client, which then connects to it. Loopback works only on the host itself.
+  - Kafka hands its advertised address to each client, which then connects to it. Loopback works only on the host
+    itself.
   - "Takes, in this order: what the owner set; the host's IPv4 address of the SSH connection, which is the one on the
     route to the control node; the IPv4 address of the interface which has that connection's IPv6 address; the IPv4
     address of the default route."
@@ -57,20 +58,26 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+def _routed(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether a packet to this address leaves the host and reaches one other."""
+    broadcast = str(ip) == "255.255.255.255"
+    return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast or broadcast)
+
+
 def _usable(text: str) -> bool:
     """Whether another host can connect to this IPv4 address."""
     ip = _ip(text)
-    return ip is not None and ip.version == 4 and not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
+    return ip is not None and ip.version == 4 and _routed(ip)
 
 
 def _check_override(text: str) -> str:
     ip = _ip(text)
-    if ip is not None:
-        usable = not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
-    else:  # RFC 1123 host name
+    if ip is None:  # RFC 1123 host name
         label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-        numeric = re.fullmatch(r"[0-9.]+", text)
-        usable = bool(re.fullmatch(rf"{label}(\.{label})*\.?", text)) and not numeric and text.lower() != "localhost"
+        named = bool(re.fullmatch(rf"{label}(\.{label})*\.?", text)) and not re.fullmatch(r"[0-9.]+", text)
+        usable = named and not re.fullmatch(r"localhost(\.localdomain)?\.?", text.lower())
+    else:  # a zone means something only on the host itself, and an IPv6 link-local address nothing without one
+        usable = "%" not in text and _routed(ip) and not (ip.version == 6 and ip.is_link_local)
     if not usable:
         raise AnsibleFilterError(
             f"{_KNOB}={text} cannot be advertised: other hosts cannot connect to it. "
@@ -107,7 +114,8 @@ def advertised_address(facts: dict[str, Any], override: str = "", ssh_connection
     if _usable(address):
         return {"address": address, "reason": "on the default route"}
     raise AnsibleFilterError(
-        "This host has no IPv4 address that clients could connect to: no SSH connection over IPv4 and no default route. "
+        "This host has no IPv4 address that clients could connect to: "
+        "no SSH connection over IPv4 and no default route. "
         f"Connect it to a network, or set {_KNOB} to the address it will have."
     )
 

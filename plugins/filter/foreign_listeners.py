@@ -50,7 +50,8 @@ from typing import Any
 def foreign_listeners(lines: Iterable[str], ports: Iterable[int], own_unit: str) -> list[str]:
     """See DOCUMENTATION.
 
-    A line of ss(8) is ``LISTEN 0 50 *:9092 *:* users:(("java",pid=4711,fd=9)) uid:999 ... cgroup:/system.slice/x.service``.
+    A line of ss(8) is ``LISTEN 0 50 *:9092 *:* users:(("java",pid=4711,fd=9)) uid:999 ino:1
+    cgroup:/system.slice/x.service <->``.
     """
     wanted = {int(port) for port in ports}
     sentences = set()
@@ -61,9 +62,9 @@ def foreign_listeners(lines: Iterable[str], ports: Iterable[int], own_unit: str)
         program = re.search(r'\("([^"]+)",pid=(\d+)', details)
         if port not in wanted or (unit and unit[1] == own_unit):
             continue
-        names = [f"{program[1]} (pid {program[2]})"] if program else []
-        names += [f"in {unit[1]}"] if unit else []
-        sentences.add(f"Port {port} is taken by {' '.join(names) or 'a process that cannot be named'}.")
+        name = f"{program[1]} (pid {program[2]})" if program else "a process"
+        place = f" in {unit[1]}" if unit else "" if program else " that cannot be named"
+        sentences.add(f"Port {port} is taken by {name}{place}.")
     return sorted(sentences)
 
 

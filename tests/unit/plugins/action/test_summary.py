@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.raspi.kafka.plugins.action.summary import lines
+
+PROOF = {
+    "records_produced": 100,
+    "records_consumed": 100,
+    "records_on_disk": 100,
+    "brokers": [{"ack_p50_ms": 1.234, "ack_p99_ms": 9.87}],
+}
+
+
+def printed(**report: Any) -> list[str]:
+    whole = {
+        "title": "pi1 is a Kafka gateway",
+        "facts": {},
+        "proofs": {},
+        "warnings": [],
+        "next_commands": [],
+        **report,
+    }
+    return list(lines(whole, "/cache/pi1.json"))
+
+
+def test_the_smallest_report_is_a_title_and_a_path_between_empty_lines() -> None:
+    assert printed() == ["", "pi1 is a Kafka gateway", "  the same as JSON: /cache/pi1.json", ""]
+
+
+def test_facts_keep_their_order_and_are_aligned() -> None:
+    assert printed(facts={"topics": "telemetry", "for clients": "10.0.0.5:9092"})[2:4] == [
+        "  topics       telemetry",
+        "  for clients  10.0.0.5:9092",
+    ]
+
+
+def test_a_proof_says_what_was_sent_read_and_found_and_how_fast() -> None:
+    assert printed(proofs={"on the Pi": PROOF})[2] == (
+        "  proof on the Pi  100 sent, 100 read from the beginning, 100 found on disk; "
+        "acknowledged in 1.2 / 9.9 ms (p50 / p99)"
+    )
+
+
+def test_a_proof_that_did_not_look_at_the_disk_does_not_claim_it() -> None:
+    assert "disk" not in printed(proofs={"from the control node": {**PROOF, "records_on_disk": None}})[2]
+
+
+def test_a_proof_says_the_latency_of_each_broker() -> None:
+    both = {**PROOF, "brokers": [*PROOF["brokers"], {"ack_p50_ms": 2, "ack_p99_ms": 30}]}
+    assert "acknowledged in 1.2 / 9.9 ms, 2.0 / 30.0 ms (p50 / p99)" in printed(proofs={"on the Pi": both})[2]
+
+
+def test_fewer_records_read_than_sent_can_be_seen() -> None:
+    assert "100 sent, 99 read" in printed(proofs={"on the Pi": {**PROOF, "records_consumed": 99}})[2]
+
+
+def test_facts_and_proofs_are_aligned_together() -> None:
+    both = printed(facts={"topics": "telemetry"}, proofs={"on the Pi": PROOF})
+    assert both[2].index("telemetry") == both[3].index("100 sent")
+
+
+def test_warnings_that_do_not_apply_leave_no_line() -> None:
+    assert [line for line in printed(warnings=["", "Plaintext.", ""]) if "WARNING" in line] == ["  WARNING: Plaintext."]
+
+
+def test_next_commands_stand_below_each_other_ready_to_copy() -> None:
+    assert printed(next_commands=["ssh pi1 kafka topics", "ansible-playbook x"])[2:4] == [
+        "  next: ssh pi1 kafka topics",
+        "        ansible-playbook x",
+    ]
