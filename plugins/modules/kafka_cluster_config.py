@@ -24,7 +24,7 @@ options:
     description:
       - Broker configs to own, by name. Only the names that stand here are ever set or reset.
       - A value of C(null) resets the config, so that C(server.properties) of each broker or the default of Kafka holds.
-      - Configs that are set and do not stand here stay, and are returned as RV(foreign_configs).
+      - dict[str, str | None] that are set and do not stand here stay, and are returned as RV(foreign_configs).
       - Refused are names that no broker knows (Kafka itself would take them silently), configs that can only be changed
         in C(server.properties), and passwords, because Kafka does not say whether they differ.
     type: dict
@@ -54,7 +54,7 @@ actions:
   elements: str
   sample: ["set min.insync.replicas=2 for all brokers (was 1)"]
 altered:
-  description: Configs that were set, or reset where the value is null.
+  description: dict[str, str | None] that were set, or reset where the value is null.
   returned: success
   type: dict
   sample: {"min.insync.replicas": "2"}
@@ -109,8 +109,6 @@ if t.TYPE_CHECKING:
 
     from kafka.admin import KafkaAdminClient
 
-    Configs = dict[str, str | None]
-
 WHOLE_CLUSTER = ""
 MIN_ISR = "min.insync.replicas"
 CONVERGE_SECONDS = 30
@@ -132,9 +130,11 @@ def check(wanted: Mapping[str, str | None], known: Mapping[str, ConfigEntry]) ->
     return refused
 
 
-def plan(current: Mapping[str, str | None], wanted: Mapping[str, str | None], types: Mapping[str, int]) -> Configs:
+def plan(
+    current: Mapping[str, str | None], wanted: Mapping[str, str | None], types: Mapping[str, int]
+) -> dict[str, str | None]:
     """The changes that lead from `current` to `wanted`; None stands for a config that is to be reset."""
-    changes: Configs = {}
+    changes: dict[str, str | None] = {}
     for key, value in wanted.items():
         kind = types.get(key, 0)
         if value is None:
@@ -153,7 +153,7 @@ def describe(changes: Mapping[str, str | None], current: Mapping[str, str | None
     ]
 
 
-def read(admin: KafkaAdminClient) -> Configs:
+def read(admin: KafkaAdminClient) -> dict[str, str | None]:
     entries = describe_configs(admin, BROKER, [WHOLE_CLUSTER])[WHOLE_CLUSTER]
     return {key: entry.value for key, entry in entries.items() if entry.source == DYNAMIC_DEFAULT_BROKER_CONFIG}
 
@@ -181,7 +181,9 @@ def refuse(refused: list[str]) -> None:
         raise ExpectedError(" ".join(refused) + " Nothing was changed.", reason="refused", refused=refused)
 
 
-def apply(admin: KafkaAdminClient, changes: Configs, current: Configs, validate_only: bool) -> None:
+def apply(
+    admin: KafkaAdminClient, changes: dict[str, str | None], current: dict[str, str | None], validate_only: bool
+) -> None:
     """The only writer. With validate_only the brokers judge the changes, and do nothing."""
     answer = alter_configs(admin, BROKER, {WHOLE_CLUSTER: changes}, validate_only).get(WHOLE_CLUSTER)
     if answer is None:
@@ -192,7 +194,9 @@ def apply(admin: KafkaAdminClient, changes: Configs, current: Configs, validate_
     refuse([f"The cluster does not take {', '.join(describe(changes, current))}: {answer}{hint}"])
 
 
-def converge(admin: KafkaAdminClient, wanted: Mapping[str, str | None], types: Mapping[str, int]) -> Configs:
+def converge(
+    admin: KafkaAdminClient, wanted: Mapping[str, str | None], types: Mapping[str, int]
+) -> dict[str, str | None]:
     """Read until the plan is empty: the response comes before every broker has taken up the change."""
     deadline = time.monotonic() + CONVERGE_SECONDS
     while True:

@@ -164,7 +164,7 @@ def test_a_topic_is_deleted_and_stays_away(broker: Broker, topic: str) -> None:
 
 
 def test_fifty_topics_take_one_task(broker: Broker) -> None:
-    declared = [{"name": new_name(), "partitions": 1, "configs": {"retention.ms": 600000}} for _ in range(50)]
+    declared = [{"name": new_name(), "partitions": 1, "configs": {"retention.ms": 600000}} for _number in range(50)]
     assert len(topics(broker, *declared)["created"]) == 50
     assert not topics(broker, *declared)["changed"]
     assert len(topics(broker, *({**each, "state": "absent"} for each in declared))["deleted"]) == 50
@@ -269,7 +269,7 @@ def test_records_are_found_in_the_right_one_of_many_segments(broker: Broker, top
     topics(broker, {"name": topic, "configs": {"segment.bytes": 1048576}})
     partition = verify(broker, topic)["brokers"][0]["partition"]
     producer = KafkaProducer(bootstrap_servers=[broker.lan])
-    for _ in range(24):
+    for _number in range(24):
         producer.send(topic, bytes(100000), partition=partition).get(timeout=30)
     producer.close()
     result = verify(broker, topic)
