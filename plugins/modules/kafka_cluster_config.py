@@ -24,7 +24,7 @@ options:
     description:
       - Broker configs to own, by name. Only the names that stand here are ever set or reset.
       - A value of C(null) resets the config, so that C(server.properties) of each broker or the default of Kafka holds.
-      - dict[str, str | None] that are set and do not stand here stay, and are returned as RV(foreign_configs).
+      - Configs that are set and do not stand here stay, and are returned as RV(foreign_configs).
       - Refused are names that no broker knows (Kafka itself would take them silently), configs that can only be changed
         in C(server.properties), and passwords, because Kafka does not say whether they differ.
     type: dict
@@ -54,7 +54,7 @@ actions:
   elements: str
   sample: ["set min.insync.replicas=2 for all brokers (was 1)"]
 altered:
-  description: dict[str, str | None] that were set, or reset where the value is null.
+  description: Configs that were set, or reset where the value is null.
   returned: success
   type: dict
   sample: {"min.insync.replicas": "2"}
