@@ -19,16 +19,15 @@ options:
     elements: str
     required: true
   known:
-    description: Names that are read.
+    description: Names that are read; by default the variables of this collection's roles.
     type: list
     elements: str
-    required: true
 """
 
 EXAMPLES = r"""
 - name: Say which variables have no effect
   ansible.builtin.debug:
-    msg: "{{ ['kraft_broker_prot'] | raspi.kafka.misspelt(['kraft_broker_port']) }}"
+    msg: "{{ ['kraft_broker_prot'] | raspi.kafka.misspelt }}"
 """
 
 RETURN = r"""
@@ -39,7 +38,10 @@ _value:
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 _DISTANCE = 2
 
@@ -60,9 +62,16 @@ def edit_distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def misspelt(names: Iterable[str], known: Iterable[str]) -> list[str]:
+def role_variables() -> set[str]:
+    """Names of all variables of this collection's roles."""
+    roles = Path(__file__).parents[2] / "roles"
+    specs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in roles.glob("*/meta/argument_specs.yml")]
+    return {name for spec in specs for entry in spec["argument_specs"].values() for name in entry["options"]}
+
+
+def misspelt(names: Iterable[str], known: Iterable[str] | None = None) -> list[str]:
     """See DOCUMENTATION. A leading underscore marks a variable as private; it is not compared."""
-    known = sorted(set(known))
+    known = sorted(set(known) if known is not None else role_variables())
     sentences = []
     for name in sorted(set(names) - set(known)):
         if name.startswith("_"):

@@ -125,7 +125,7 @@ def require_kafka_python(module: AnsibleModule) -> None:
     module.fail_json(
         msg=(
             f"{missing} for {sys.executable} on {this_host()}{elsewhere}. "
-            f"Run the role raspi.kafka.kraft_broker on this host, which makes that venv, "
+            f"Run the role raspi.kafka.python_venv on this host, which makes that venv, "
             f"or: {sys.executable} -m pip install 'kafka-python>={KAFKA_PYTHON_MINIMUM}'."
         ),
         reason="kafka_python_missing",

@@ -65,3 +65,21 @@ def test_without_a_network_the_pi_serves_itself_and_a_new_address_is_corrected(p
     assert f"advertised {pi.address}:9092 until now; clients will be told {moved}:9092" in run.text
     assert f"for clients {moved}:9092" in run.text
     assert playbook(SET).count("pi1", "changed") == 0
+
+
+def test_a_start_may_take_longer_than_its_time_out_and_fails_without_progress(on: OnPi) -> None:
+    """The JVM is stopped by SIGSTOP as soon as it runs, so that it cannot make progress."""
+    drop_in = "/run/systemd/system/kafka.service.d/test.conf"
+    post = on("systemctl cat kafka | grep ^ExecStartPost=").replace("--patience 120", "--patience 15")
+    on(f"mkdir -p {drop_in.rsplit('/', 1)[0]}")
+    on(f"printf '[Service]\\nTimeoutStartSec=6\\nExecStartPost=\\n{post}\\n' > {drop_in}; systemctl daemon-reload")
+    try:
+        on("systemctl stop kafka; systemctl start --no-block kafka; sleep 1")
+        on("kill -STOP $(systemctl show kafka --property MainPID --value); sleep 10")
+        assert on("systemctl show kafka --property ActiveState --value") == "activating"
+        time.sleep(10)
+        assert "did not become ready" in on("systemctl show kafka --property StatusText,Result; journalctl -u kafka -n 50")
+        assert "no progress for 15 s" in on("journalctl -u kafka -p err -n 5 -o cat --no-pager")
+    finally:
+        on(f"rm {drop_in}; systemctl daemon-reload; pkill -CONT -u kafka java; systemctl restart kafka", check=False)
+    assert on("systemctl is-active kafka") == "active"
