@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,7 @@ class Interrupted(Exception):  # noqa: N818 - not an error: somebody wants us to
 def run(stage: Stage) -> Result:
     """Run one stage; on any end nothing of its process group is left."""
     tell(f"\n=== {stage.name} (at most {stage.limit} s)")
-    log = cache.directory("logs") / f"{stage.name.replace(' ', '-')}.log"
+    log = cache.directory("logs") / (re.sub(r"[^\w.]+", "-", stage.name) + ".log")
     began = time.monotonic()
     why = ""
     try:
