@@ -1,7 +1,7 @@
 #!/opt/raspi-kafka/venv/bin/python
 """Record what a broker was started with, and say later what has changed since.
 
-    broker_inputs.py record  FILE INPUT...   write the fingerprints of all inputs to FILE (kafka.service, before the start)
+    broker_inputs.py record  FILE INPUT...   write the fingerprints of all inputs to FILE, before the start
     broker_inputs.py changed FILE INPUT...   print the inputs that differ from FILE, as a JSON list
 
 An input is a file (its content counts), a symlink to a directory (its target counts), or a program below bin/ of a

@@ -54,7 +54,7 @@ def ask(address: Address, request: Any, response: Any, version: int) -> Any:
     Own code over kafka-python's messages: its clients look for a usable broker until they find one, and here the
     question is what this one address answers now.
 
-    :raises OSError: refused, closed or no answer in time.
+    :raises OSError: refused, closed, no answer in time, or none of Kafka.
     """
     with socket.create_connection((address.host, address.port), timeout=_ANSWER_SECONDS) as connection:
         connection.settimeout(_ANSWER_SECONDS)
@@ -63,7 +63,10 @@ def ask(address: Address, request: Any, response: Any, version: int) -> Any:
         with connection.makefile("rb") as stream:
             (size,) = struct.unpack(">i", _exactly(stream.read(4), 4))
             payload = _exactly(stream.read(size), size)
-    return response.decode(payload, version=version, header=True)
+    try:
+        return response.decode(payload, version=version, header=True)
+    except (struct.error, LookupError, TypeError, ValueError) as error:
+        raise ConnectionError("the answer is none of Kafka") from error
 
 
 def _exactly(data: bytes, size: int) -> bytes:
@@ -76,7 +79,7 @@ def unfenced_nodes(address: Address) -> set[int]:
     """Ids of the brokers in the cluster's metadata."""
     request = MetadataRequest(topics=[], allow_auto_topic_creation=False, version=_METADATA_VERSION)
     answer = ask(address, request, MetadataResponse, _METADATA_VERSION)
-    return {broker.node_id for broker in answer.brokers}
+    return {broker.node_id for broker in answer.brokers or []}
 
 
 def leads(address: Address) -> bool:
@@ -180,7 +183,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Wait until a Kafka broker serves clients.")
     parser.add_argument("--bootstrap", type=Address.parse, required=True, help="loopback listener of the broker")
     parser.add_argument("--node-id", type=int, required=True)
-    parser.add_argument("--controllers", type=Address.parse, nargs="*", default=[], help="controllers, where this node is not the only one")
+    parser.add_argument(
+        "--controllers",
+        type=Address.parse,
+        nargs="*",
+        default=[],
+        help="controllers, where this node is not the only one",
+    )
     parser.add_argument("--patience", type=float, required=True, help="seconds without progress")
     options = parser.parse_args()
     pid = int(os.environ["MAINPID"])
