@@ -99,7 +99,7 @@ def how_to_go_on(good: bool) -> str:
         [
             f"The gateway takes messages at {pi.address}:9092, from this machine only.",
             f"  Log in:     {targets.login(pi)}",
-            f"  Run again:  {targets.DEPLOY}   (with PATH={targets.bin_directory()}:$PATH)",
+            f"  Run again:  PATH={targets.bin_directory()}:$PATH {targets.DEPLOY}",
             "  Remove it:  make demo-down",
             "",
         ]
