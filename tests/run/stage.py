@@ -66,6 +66,8 @@ def run(stage: Stage) -> Result:
         why = f"exit {code}" if code else ""
     except TimeoutError:
         why = f"took more than {stage.limit} s"
+    except FileNotFoundError as missing:
+        why = f"{missing.filename} is not installed"
     except KeyboardInterrupt:
         raise Interrupted(Result(stage.name, FAILED, time.monotonic() - began, "interrupted")) from None
     result = Result(stage.name, FAILED if why else PASSED, time.monotonic() - began, why)
@@ -108,10 +110,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """Interrupt the group as Ctrl-C does, so that tests can remove their hosts; kill what remains."""
     if process.poll() is None:
         signal_group(process.pid, signal.SIGINT)
+    try:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(SECONDS_TO_CLEAN_UP)
-    signal_group(process.pid, signal.SIGKILL)
-    process.wait()
+    finally:  # a second Ctrl-C comes while the first is waited for
+        signal_group(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def signal_group(group: int, number: signal.Signals) -> None:
