@@ -106,7 +106,8 @@ def probe(bootstrap: Address, node_id: int, controllers: list[Address]) -> str:
         state = STARTING
     except OSError:
         state = LOADING
-    if state != STARTING and controllers and not any(leads(one) for one in controllers):
+    # Without a quorum a broker does not even open its port (Kafka 4.1), so a closed one says nothing against that.
+    if controllers and not any(leads(one) for one in controllers):
         return NO_QUORUM
     return state
 

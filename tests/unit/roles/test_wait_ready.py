@@ -140,10 +140,14 @@ def test_a_closed_port_is_a_jvm_that_starts(closed: Any) -> None:
     assert wait_ready.probe(closed, 1, []) == STARTING
 
 
-def test_a_closed_port_is_not_blamed_on_a_quorum(closed: Any, controller: Broker) -> None:
-    controller.quorum_error = NOT_LEADER
+def test_a_closed_port_while_a_controller_leads_is_a_jvm_that_starts(closed: Any, controller: Broker) -> None:
     assert wait_ready.probe(closed, 1, [controller.address]) == STARTING
-    assert controller.asked == []
+
+
+def test_a_closed_port_while_no_controller_leads_waits_for_a_quorum(closed: Any, controller: Broker) -> None:
+    controller.quorum_error = NOT_LEADER
+    assert wait_ready.probe(closed, 1, [controller.address]) == NO_QUORUM
+    assert wait_ready.probe(closed, 1, [closed]) == NO_QUORUM
 
 
 def test_a_port_that_only_listens_is_a_broker_that_loads() -> None:
