@@ -148,6 +148,8 @@ def environment() -> dict[str, str]:
         "PATH": os.pathsep.join(path),
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / '.collections'}",
         "PYTHONUNBUFFERED": "1",
+        "COLUMNS": str(max(120, shutil.get_terminal_size().columns)),  # molecule folds lines at it
+        **({} if sys.stderr.isatty() else {"NO_COLOR": "1"}),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
     }
 
