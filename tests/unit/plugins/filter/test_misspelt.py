@@ -83,3 +83,12 @@ def test_several_hosts_with_the_same_mistake_get_one_sentence() -> None:
 
 def test_nothing_is_near_where_nothing_is_known() -> None:
     assert misspelt(["kraft_broker_port"], []) == []
+
+
+def test_by_default_the_variables_of_the_roles_are_known() -> None:
+    assert misspelt(["kraft_broker_prot", "topics_declare", "python_venv_cach"]) == [
+        "The variable kraft_broker_prot is not known; did you mean kraft_broker_port?",
+        "The variable python_venv_cach is not known; did you mean python_venv_cache?",
+        "The variable topics_declare is not known; did you mean topics_declared?",
+    ]
+    assert misspelt(["kraft_broker_port", "topics_declared"]) == []

@@ -1,0 +1,115 @@
+"""What the playbooks refuse before they contact a host, and in which words."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("RASPI_KAFKA_CACHE") or REPOSITORY / ".cache")
+OLD_ANSIBLE = "2.16"
+SECONDS = 120
+# An address of TEST-NET-1 (RFC 5737): if a play contacted it, it would wait, and the test would see `unreachable`.
+PI = "pi1 ansible_host=192.0.2.1 ansible_ssh_common_args='-o ConnectTimeout=3'"
+
+
+def play(tmp_path: Path, inventory: str, *arguments: str, python: str = sys.executable) -> str:
+    """Run site.yml as its user does; returns what he reads, with its lines joined."""
+    path = tmp_path / "pis.ini"
+    path.write_text(inventory)
+    command = [python, "-m", "ansible", "playbook", "site.yml", "-i", str(path), *arguments]
+    # Nothing of the person who runs the tests: no cache, no configuration, no collections.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "ANSIBLE_NOCOLOR": "1"}
+    environment |= {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "COLUMNS": "200", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode != 0, said
+    assert "unreachable=1" not in said
+    assert "Traceback" not in said
+    return re.sub(r"\s+", " ", said)
+
+
+def refused(said: str, task: str) -> bool:
+    """Whether this task failed, as the only one, and nothing was changed."""
+    failed = re.search(rf"TASK \[{re.escape(task)}\] \*+ (\[ERROR\].*?)?fatal: ", said)
+    return bool(failed) and said.count("fatal: ") == 1 and not re.search(r"changed=[1-9]", said)
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [("\n[pis:vars]\nkraft_broker_prot=9093\n", []), ("", ["-e", "kraft_broker_prot=9093"])],
+    ids=["inventory", "extra variable"],
+)
+def test_a_misspelt_variable_is_refused_and_the_right_one_suggested(
+    tmp_path: Path, variable: str, arguments: list[str]
+) -> None:
+    said = play(tmp_path, f"[pis]\n{PI}\n{variable}", *arguments)
+    assert refused(said, "Refuse misspelt variables")
+    assert "The variable kraft_broker_prot is not known; did you mean kraft_broker_port? Nothing was changed." in said
+
+
+@pytest.mark.parametrize(
+    "inventory", ["", f"[raspberries]\n{PI}\n", "[pis]\n"], ids=["empty", "other group", "no host"]
+)
+def test_an_inventory_without_pis_is_refused_and_says_how_to_get_one(tmp_path: Path, inventory: str) -> None:
+    said = play(tmp_path, inventory)
+    assert refused(said, "Refuse an inventory without Pis")
+    assert "The inventory has no host in the group [pis]. Copy inventory/pis.example.ini to pis.ini" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "wanted"),
+    [
+        ("kraft_broker_port=many", "int"),
+        ("kraft_broker_extra_config=[1]", "dict"),
+        ("kraft_broker_heap_mb=lots", "int"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_before_anything_changes(
+    tmp_path: Path, variable: str, wanted: str
+) -> None:
+    # Should it not be refused, check mode, no root and no archive keep this machine as it is.
+    local = "ansible_connection=local ansible_become=false ansible_python_interpreter='{{ ansible_playbook_python }}'"
+    inventory = f"[pis]\npi1 {local}\n[pis:vars]\nkraft_broker_archive=/nonexistent\n{variable}\n"
+    said = play(tmp_path, inventory, "--check")
+    name = variable.partition("=")[0]
+    assert re.search(r"TASK \[(raspi\.kafka\.)?kraft_broker : Validating arguments against arg spec", said), said
+    assert said.count("fatal: ") == 1
+    assert not re.search(r"changed=[1-9]", said)
+    assert re.search(rf"argument '{name}' is of type .{{1,40}} and we were unable to convert to {wanted}", said), said
+    assert "Refuse a release" not in said, "the validation must be the first task of the role"
+
+
+@pytest.fixture(scope="session")
+def old_python() -> str:
+    """The Python of an environment with an ansible-core that is too old, made once."""
+    if sys.version_info > (3, 13):
+        pytest.skip(f"ansible-core {OLD_ANSIBLE} does not run on Python {sys.version.split()[0]}")
+    path = CACHE / f"_ansible-core-{OLD_ANSIBLE}" / f"py{sys.version_info.major}.{sys.version_info.minor}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (path / ".complete").exists():
+            shutil.rmtree(path, ignore_errors=True)
+            subprocess.run([sys.executable, "-m", "venv", str(path)], check=True, timeout=SECONDS)
+            pip = [str(path / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, f"ansible-core=={OLD_ANSIBLE}.*"], check=True, timeout=600)
+            (path / ".complete").touch()
+    return str(path / "bin" / "python")
+
+
+def test_an_ansible_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, old_python: str) -> None:
+    said = play(tmp_path, f"[pis]\n{PI}\n", python=old_python)
+    assert refused(said, "Refuse an ansible-core that is too old")
+    assert re.search(rf"raspi\.kafka needs ansible-core 2\.17 or later, this is {re.escape(OLD_ANSIBLE)}\.\d+\.", said)
+    assert said.count("TASK [") == 1, "it must be the first task"
