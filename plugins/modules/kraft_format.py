@@ -307,7 +307,7 @@ def format_storage(module: AnsibleModule, identity: Identity) -> None:
     """
     command = [
         "runuser", "-u", module.params["user"], "--",
-        "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m",
+        "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:+PerfDisableSharedMem", "-Xmx128m",
         "-cp", os.path.join(module.params["libs"], "*"), "kafka.tools.StorageTool",
         "format", "--standalone", "--ignore-formatted",
         f"--cluster-id={identity.cluster_id}", f"--config={module.params['config']}",

@@ -30,7 +30,7 @@ def paths(top: str, left_out: set[str]) -> Iterator[str]:
 def kept_paths(kept: dict[str, list[str]]) -> Iterator[str]:
     """Find the few files that matter below directories that are left out."""
     for top, names in kept.items():
-        for parent, _, files in os.walk(top):
+        for parent, _folders, files in os.walk(top):
             yield from (os.path.join(parent, name) for name in sorted(files) if name in names)
 
 

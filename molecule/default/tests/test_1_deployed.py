@@ -69,12 +69,13 @@ def test_python_packages_are_those_of_the_lock_file(host: Any) -> None:
     assert {one.lower() for one in frozen} == {"crc32c==2.9.post0", "kafka-python==3.0.12"}
 
 
-def test_min_insync_replicas_is_a_cluster_wide_default(pi: hosts.Host, on: OnPi) -> None:
+def test_min_insync_replicas_is_a_cluster_wide_default(on: OnPi) -> None:
     assert "min.insync.replicas=1" in on("kafka configs --describe --entity-type brokers --entity-default")
 
 
 def test_a_topic_that_nobody_declared_is_not_created(pi: hosts.Host, on: OnPi) -> None:
-    on("echo lost | timeout 60 kafka console-producer --topic mistyped --producer-property max.block.ms=3000", check=False)
+    producer = "timeout 60 kafka console-producer --topic mistyped --producer-property max.block.ms=3000"
+    on(f"echo lost | {producer}", check=False)
     assert "mistyped" not in KafkaAdminClient(bootstrap_servers=f"{pi.address}:9092").list_topics()
 
 

@@ -49,10 +49,7 @@ def test_without_a_network_the_pi_serves_itself_and_a_new_address_is_corrected(p
     engine.docker("network", "disconnect", network, pi.container, what="cannot cut the network")
     host.kill(pi.container)
     engine.docker("start", pi.container, what="cannot start without a network")
-    for _ in range(90):
-        if "active" == engine.docker("exec", pi.container, "sh", "-c", "systemctl is-active kafka || true", what="look"):
-            break
-        time.sleep(1)
+    wait_until(lambda: inside("systemctl is-active kafka || true") == "active", 90, "the broker came up")
     assert "events" in inside("kafka topics --list")
 
     moved = pi.address.rsplit(".", 1)[0] + ".77"
@@ -71,6 +68,7 @@ def test_a_start_may_take_longer_than_its_time_out_and_fails_without_progress(on
     """The JVM is stopped by SIGSTOP as soon as it runs, so that it cannot make progress."""
     drop_in = "/run/systemd/system/kafka.service.d/test.conf"
     post = on("systemctl cat kafka | grep ^ExecStartPost=").replace("--patience 120", "--patience 15")
+    assert "--patience 15" in post
     on(f"mkdir -p {drop_in.rsplit('/', 1)[0]}")
     on(f"printf '[Service]\\nTimeoutStartSec=6\\nExecStartPost=\\n{post}\\n' > {drop_in}; systemctl daemon-reload")
     try:
@@ -78,7 +76,6 @@ def test_a_start_may_take_longer_than_its_time_out_and_fails_without_progress(on
         on("kill -STOP $(systemctl show kafka --property MainPID --value); sleep 10")
         assert on("systemctl show kafka --property ActiveState --value") == "activating"
         time.sleep(10)
-        assert "did not become ready" in on("systemctl show kafka --property StatusText,Result; journalctl -u kafka -n 50")
         assert "no progress for 15 s" in on("journalctl -u kafka -p err -n 5 -o cat --no-pager")
     finally:
         on(f"rm {drop_in}; systemctl daemon-reload; pkill -CONT -u kafka java; systemctl restart kafka", check=False)

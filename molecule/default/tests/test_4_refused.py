@@ -120,7 +120,7 @@ def test_fewer_partitions_than_exist(pi: host.Host) -> None:
     assert "brand-new" not in look(pi)["topics"]
 
 
-def test_an_address_that_only_the_pi_can_reach(pi: host.Host, on: OnPi) -> None:
+def test_an_address_that_only_the_pi_can_reach(on: OnPi) -> None:
     on("ip address add 198.51.100.7/32 dev lo")
     try:
         run = playbook(SET, *extra(kraft_broker_advertised_address="198.51.100.7", verify_timeout=20))
@@ -141,7 +141,7 @@ def test_a_broker_that_does_not_come_up_says_why_and_recovers(pi: host.Host) -> 
     assert b"before the wrong setting" in stored(pi)
 
 
-def test_a_broker_that_is_down(pi: host.Host, on: OnPi) -> None:
+def test_a_broker_that_is_down(on: OnPi) -> None:
     on("systemctl stop kafka")
     try:
         run = playbook(SET, *extra(verify_timeout=20), book="playbooks/verify.yml")

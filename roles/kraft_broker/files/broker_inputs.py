@@ -1,4 +1,3 @@
-#!/opt/raspi-kafka/venv/bin/python
 """Record what a broker was started with, and say later what has changed since.
 
     broker_inputs.py record  FILE INPUT...   write the fingerprints of all inputs to FILE, before the start

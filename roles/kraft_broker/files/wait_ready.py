@@ -1,4 +1,3 @@
-#!/opt/raspi-kafka/venv/bin/python
 """Return once a broker serves clients; kafka.service runs this after the JVM was started.
 
 An open port does not count: Kafka opens it before it has loaded its log. The broker is ready when metadata through
@@ -44,7 +43,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        host, _, port = text.rpartition(":")
+        host, _colon, port = text.rpartition(":")
         return cls(host.strip("[]"), int(port))
 
 

@@ -272,7 +272,7 @@ def test_the_few_bytes_of_an_idle_process_are_no_progress(clock: SimpleNamespace
 
 def test_waiting_for_a_quorum_is_never_lack_of_progress(clock: SimpleNamespace) -> None:
     patience = Patience(10)
-    for _ in range(100):
+    for _attempt in range(100):
         assert patience.saw(NO_QUORUM, 0)
         clock.seconds += 3600
 

@@ -103,7 +103,7 @@ def node(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def test_a_drawn_cluster_id_is_one_and_never_looks_like_an_option() -> None:
-    drawn = {new_cluster_id() for _ in range(2000)}
+    drawn = {new_cluster_id() for _draw in range(2000)}
     assert len(drawn) == 2000
     assert all(is_cluster_id(one) and not one.startswith("-") for one in drawn)
 
