@@ -31,6 +31,7 @@ NO_QUORUM, READY = wait_ready.NO_QUORUM, wait_ready.READY
 METADATA, QUORUM = 3, 55  # API keys
 NOT_LEADER = 6
 MUCH = 1 << 20
+SECONDS = 20
 
 
 class Broker(socketserver.ThreadingTCPServer):
@@ -89,9 +90,19 @@ class _Answer(socketserver.StreamRequestHandler):
 
 
 @pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Short times; and a script that would wait for ever fails its test."""
     monkeypatch.setattr(wait_ready, "_ANSWER_SECONDS", 0.3)
     monkeypatch.setattr(wait_ready, "_PROBE_SECONDS", 0.02)
+
+    def fail(*_arguments: object) -> None:
+        raise AssertionError(f"this has not ended within {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -196,6 +196,13 @@ def test_records_and_other_files_are_foreign(tmp_path: Path, path: str) -> None:
     assert foreign_entries(str(tmp_path)) == [expected]
 
 
+def test_all_that_is_foreign_is_named(tmp_path: Path) -> None:
+    (tmp_path / "__cluster_metadata-0").mkdir()
+    for name in ("letter.txt", "__cluster_metadata-0/00000000000000000000.log"):
+        (tmp_path / name).touch()
+    assert foreign_entries(str(tmp_path)) == ["__cluster_metadata-0/00000000000000000000.log", "letter.txt"]
+
+
 def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
     assert foreign_entries(str(tmp_path / "missing")) == []
 
