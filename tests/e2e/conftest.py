@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -62,9 +61,7 @@ def free_ports(count: int) -> list[int]:
 
 def unpack(archive: Path, directory: Path) -> str:
     """The class path of a release archive."""
-    with tarfile.open(archive) as file:
-        wanted = [member for member in file if "/libs/" in member.name]
-        file.extractall(directory, wanted, filter="data")
+    shutil.unpack_archive(archive, directory)
     return f"{next(directory.glob('*/libs'))}/*"
 
 

@@ -118,7 +118,7 @@ def test_a_role_has_a_page_with_a_play_and_the_way_to_its_options(role: str) -> 
 def test_roles_and_playbooks_use_only_what_exists() -> None:
     missing = []
     for place, name, options in actions():
-        collection, _, module = name.rpartition(".")
+        collection, _dot, module = name.rpartition(".")
         own = collection == "raspi.kafka" and module in MODULES
         if not own and not (collection == "ansible.builtin" and module_loader.has_plugin(module)):
             missing.append(f"{place}: module {name}")
@@ -211,7 +211,7 @@ def test_every_public_variable_is_a_knob_or_has_a_reason_not_to_be() -> None:
 
 
 def test_a_knob_stands_once() -> None:
-    assert Counter(name for name, _ in KNOB.findall(EXAMPLE.read_text())).most_common(1)[0][1] == 1
+    assert Counter(name for name, _value in KNOB.findall(EXAMPLE.read_text())).most_common(1)[0][1] == 1
 
 
 # --- files
