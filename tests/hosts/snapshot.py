@@ -22,7 +22,6 @@ LEFT_OUT = {
     "/var/log": "grows with each login",
     "/root/.ansible": "Ansible's own scratch",
     "/home/pi/.ansible": "Ansible's own scratch",
-    "/home/pi/.sudo_as_admin_successful": "the first sudo leaves it, whoever types it",
     "/var/lib/systemd/timers": "systemd notes there when a timer last ran",
     "/var/lib/kafka/data": "a running broker writes there by itself; what a deploy writes is in KEPT",
 }
