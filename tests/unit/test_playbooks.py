@@ -20,11 +20,18 @@ SECONDS = 120
 PI = "pi1 ansible_host=192.0.2.1 ansible_ssh_common_args='-o ConnectTimeout=3'"
 
 
-def play(tmp_path: Path, inventory: str, *arguments: str, python: str = sys.executable) -> str:
-    """Run site.yml as its user does; returns what he reads, with its lines joined."""
+def play(
+    tmp_path: Path,
+    inventory: str,
+    *arguments: str,
+    python: str = sys.executable,
+    book: str = "site.yml",
+    fails: bool = True,
+) -> str:
+    """Run a playbook as its user does; returns what he reads, with its lines joined."""
     path = tmp_path / "pis.ini"
     path.write_text(inventory)
-    command = [python, "-m", "ansible", "playbook", "site.yml", "-i", str(path), *arguments]
+    command = [python, "-m", "ansible", "playbook", book, "-i", str(path), *arguments]
     # Nothing of the person who runs the tests: no cache, no configuration, no collections.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "ANSIBLE_NOCOLOR": "1"}
@@ -33,7 +40,7 @@ def play(tmp_path: Path, inventory: str, *arguments: str, python: str = sys.exec
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     said = done.stdout + done.stderr
-    assert done.returncode != 0, said
+    assert (done.returncode != 0) == fails, said
     assert "unreachable=1" not in said
     assert "Traceback" not in said
     return re.sub(r"\s+", " ", said)
@@ -50,10 +57,11 @@ def refused(said: str, task: str) -> bool:
     [("\n[pis:vars]\nkraft_broker_prot=9093\n", []), ("", ["-e", "kraft_broker_prot=9093"])],
     ids=["inventory", "extra variable"],
 )
+@pytest.mark.parametrize("limit", [[], ["--limit", "pi1"]], ids=["all", "limited"])
 def test_a_misspelt_variable_is_refused_and_the_right_one_suggested(
-    tmp_path: Path, variable: str, arguments: list[str]
+    tmp_path: Path, variable: str, arguments: list[str], limit: list[str]
 ) -> None:
-    said = play(tmp_path, f"[pis]\n{PI}\n{variable}", *arguments)
+    said = play(tmp_path, f"[pis]\n{PI}\n{variable}", *arguments, *limit)
     assert refused(said, "Refuse misspelt variables")
     assert "The variable kraft_broker_prot is not known; did you mean kraft_broker_port? Nothing was changed." in said
 
@@ -65,6 +73,17 @@ def test_an_inventory_without_pis_is_refused_and_says_how_to_get_one(tmp_path: P
     said = play(tmp_path, inventory)
     assert refused(said, "Refuse an inventory without Pis")
     assert "The inventory has no host in the group [pis]. Copy inventory/pis.example.ini to pis.ini" in said
+
+
+def test_a_misspelt_variable_is_refused_once_however_many_pis_there_are(tmp_path: Path) -> None:
+    inventory = f"[pis]\n{PI}\n{PI.replace('pi1', 'pi2')}\n{PI.replace('pi1', 'pi3')} kraft_broker_prot=9093\n"
+    assert refused(play(tmp_path, inventory, "--limit", "pi1,pi2"), "Refuse misspelt variables")
+
+
+def test_a_dry_run_of_the_proof_says_that_it_proves_nothing_and_contacts_nobody(tmp_path: Path) -> None:
+    said = play(tmp_path, f"[pis]\n{PI}\n", "--check", book="playbooks/verify.yml", fails=False)
+    assert "A proof needs real messages, and --check sends none. Run it without --check." in said
+    assert "unreachable=0 failed=0" in said
 
 
 @pytest.mark.parametrize(
@@ -108,8 +127,9 @@ def old_python() -> str:
     return str(path / "bin" / "python")
 
 
-def test_an_ansible_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, old_python: str) -> None:
-    said = play(tmp_path, f"[pis]\n{PI}\n", python=old_python)
+@pytest.mark.parametrize("limit", [[], ["--limit", "pi1"]], ids=["all", "limited"])
+def test_an_ansible_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, old_python: str, limit: list[str]) -> None:
+    said = play(tmp_path, f"[pis]\n{PI}\n", *limit, python=old_python)
     assert refused(said, "Refuse an ansible-core that is too old")
     assert re.search(rf"raspi\.kafka needs ansible-core 2\.17 or later, this is {re.escape(OLD_ANSIBLE)}\.\d+\.", said)
     assert said.count("TASK [") == 1, "it must be the first task"
