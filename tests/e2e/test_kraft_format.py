@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import free_ports, java, stop, unpack
 from kafka.admin import KafkaAdminClient
+
+from .conftest import free_ports, java, stop, unpack
 
 COLLECTIONS = Path(__file__).parents[2] / ".collections"
 RUNNER = """

@@ -21,7 +21,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 if TYPE_CHECKING:
-    from conftest import Broker
+    from .conftest import Broker
 
 REPOSITORY = Path(__file__).parents[2]
 COLLECTIONS = REPOSITORY / ".collections"

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import free_ports, java, stop, storage_tool, unpack
 from kafka.admin import KafkaAdminClient
+
+from .conftest import free_ports, java, stop, storage_tool, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
