@@ -68,6 +68,7 @@ HINTS = {
     "TopicDeletionDisabledError": "Set delete.topic.enable=true on the brokers, or declare the topic present.",
     "TopicAuthorizationFailedError": "Grant the principal access to the topic.",
     "ClusterAuthorizationFailedError": "Grant the principal access to the cluster.",
+    "InvalidTimestampError": "Compare the clocks of both machines.",
     "NotEnoughReplicasError": "Fewer replicas are in sync than min.insync.replicas asks: look which broker is down.",
 }
 

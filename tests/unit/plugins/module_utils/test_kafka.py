@@ -9,7 +9,12 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.doc_fragments import _kafka as fragment
 from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.modules import kafka_topics
-from kafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
+from kafka.errors import (
+    InvalidTimestampError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    TopicAuthorizationFailedError,
+)
 
 LONG, DOUBLE, BOOLEAN, LIST, STRING = _kafka.LONG, _kafka.DOUBLE, _kafka.BOOLEAN, _kafka.LIST, 2
 PARAMS = {"bootstrap_servers": ["pi-1:9092"], "client_id": "me", "request_timeout_ms": 5000}
@@ -90,6 +95,13 @@ def test_an_error_is_a_sentence_with_what_to_do() -> None:
     text = _kafka.explain(TopicAuthorizationFailedError("telemetry"))
     assert "telemetry" in text
     assert text.endswith("Grant the principal access to the topic.")
+
+
+def test_a_refused_timestamp_points_at_the_clocks() -> None:
+    assert _kafka.explain(InvalidTimestampError()) == (
+        "The timestamp of the message is out of acceptable range (InvalidTimestampError). "
+        "Compare the clocks of both machines."
+    )
 
 
 def test_a_bare_error_is_still_named() -> None:
