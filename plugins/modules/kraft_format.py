@@ -16,6 +16,8 @@ description:
   - Compares the manifest with the C(meta.properties) of every log directory. A difference is an error that says both
     values. What is formatted is never formatted again, and a directory with records but without C(meta.properties)
     is never touched.
+  - The manifest also keeps which directories were formatted, so that a disk which is not mounted is not taken for a
+    new one.
   - Refuses log directories in an order that would make Kafka begin its metadata anew, and with it the cluster.
 author:
   - raspi.kafka contributors (@raspi-kafka)
@@ -124,6 +126,14 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Manifest:
+    """What a node keeps of itself beside its log directories: who it is, and which of them were formatted."""
+
+    identity: Identity
+    log_dirs: list[str]
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to do: ``identity`` for the manifest, and the directories that have none."""
 
@@ -167,7 +177,7 @@ def read_identity(log_dir: str) -> Identity | None:
         ) from error
 
 
-def read_manifest(path: str) -> Identity | None:
+def read_manifest(path: str) -> Manifest | None:
     """Read the manifest; None where there is none.
 
     :raises FormatError: the file cannot be understood.
@@ -179,7 +189,7 @@ def read_manifest(path: str) -> Identity | None:
             data = json.load(file)
         if not is_cluster_id(str(data["cluster_id"])):
             raise ValueError(f"{data['cluster_id']!r} is no cluster id")
-        return Identity(data["cluster_id"], int(data["node_id"]))
+        return Manifest(Identity(data["cluster_id"], int(data["node_id"])), list(data["log_dirs"]))
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(
             f"Cannot read the identity of this node in {path}: {error!r}. "
@@ -205,6 +215,11 @@ def check_order(log_dirs: list[str]) -> None:
     :raises FormatError: a later directory holds the cluster's metadata.
     """
     holders = [path for path in log_dirs if os.path.isdir(os.path.join(path, "__cluster_metadata-0"))]
+    if len(holders) > 1:
+        raise FormatError(
+            f"{' and '.join(holders)} both hold a cluster's metadata; Kafka would go by the first and remove from the "
+            "other what it does not know. List only the one that has your records. Nothing was changed."
+        )
     if holders and log_dirs[0] not in holders:
         raise FormatError(
             f"{holders[0]} holds the cluster's metadata, but {log_dirs[0]} comes first in the log directories: there "
@@ -213,15 +228,38 @@ def check_order(log_dirs: list[str]) -> None:
         )
 
 
+def check_formatted(recorded: list[str], found: dict[str, Identity | None]) -> None:
+    """Refuse to take a directory for new in place of one that was formatted before.
+
+    :param recorded: directories that the manifest says were formatted.
+    :param found: log directory -> its identity, None where it is not formatted.
+    :raises FormatError: records would be out of view.
+    """
+    for path in recorded:
+        if path in found and found[path] is None:
+            raise FormatError(
+                f"{path} was formatted for this node and is empty now. Is its disk mounted? Mount it and run the play "
+                "again. Nothing was changed."
+            )
+    gone = [path for path in recorded if path not in found]
+    # A directory that was moved has its identity at the new place.
+    if gone and (None in found.values() or len(found) < len(recorded)):
+        raise FormatError(
+            f"{', '.join(gone)} was formatted for this node and is no longer listed; its records would be out of "
+            "view. List it again; or, to move it, stop kafka.service and copy it with all its files to the new place "
+            "first. Nothing was changed."
+        )
+
+
 def choose_identity(
-    wanted: Identity, manifest: Identity | None, manifest_path: str, found: dict[str, Identity | None]
+    wanted: Identity, manifest: Manifest | None, manifest_path: str, found: dict[str, Identity | None]
 ) -> Identity:
     """Say which identity the node has; an empty ``wanted.cluster_id`` means whatever is known.
 
     :param found: log directory -> its identity, None where it is not formatted.
     :raises FormatError: two sources contradict each other. Both values are named.
     """
-    known = {manifest_path: manifest} if manifest else {}
+    known = {manifest_path: manifest.identity} if manifest else {}
     known.update({os.path.join(path, "meta.properties"): one for path, one in found.items() if one})
     for path, identity in known.items():
         if identity.node_id != wanted.node_id:
@@ -230,7 +268,7 @@ def choose_identity(
                 f"Set kraft_broker_node_id={identity.node_id}, or give this node another log directory. "
                 "Nothing was changed."
             )
-    cluster_id = wanted.cluster_id or (manifest.cluster_id if manifest else "")
+    cluster_id = wanted.cluster_id or (manifest.identity.cluster_id if manifest else "")
     if not cluster_id and known:
         path, identity = next(iter(known.items()))
         raise FormatError(
@@ -251,7 +289,7 @@ def choose_identity(
 
 def plan(
     wanted: Identity,
-    manifest: Identity | None,
+    manifest: Manifest | None,
     manifest_path: str,
     found: dict[str, Identity | None],
     foreign: dict[str, list[str]],
@@ -271,17 +309,20 @@ def plan(
         if names:
             raise FormatError(
                 f"{path} is not empty and has no meta.properties: it holds {', '.join(names[:5])}. "
-                "Move its contents away or choose another directory; nothing was changed."
+                "Move its contents away or choose another directory, on a disk of its own a subdirectory. "
+                "Nothing was changed."
             )
     identity = choose_identity(wanted, manifest, manifest_path, found)
-    return Plan(identity, manifest is None, [path for path, one in found.items() if one is None])
+    recorded = manifest.log_dirs if manifest else []
+    check_formatted(recorded, found)
+    return Plan(identity, recorded != list(found), [path for path, one in found.items() if one is None])
 
 
-def write_manifest(path: str, identity: Identity) -> None:
-    """Write the manifest so that a power cut leaves either no file or the whole file."""
+def write_manifest(path: str, manifest: Manifest) -> None:
+    """Write the manifest so that a power cut leaves either the old file or the whole new one."""
     folder = os.path.dirname(path)
     with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-        json.dump({"cluster_id": identity.cluster_id, "node_id": identity.node_id}, file)
+        json.dump({**vars(manifest.identity), "log_dirs": manifest.log_dirs}, file)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
@@ -321,7 +362,7 @@ def format_storage(module: AnsibleModule, identity: Identity) -> None:
         )
 
 
-def apply(module: AnsibleModule, todo: Plan) -> Identity:
+def apply(module: AnsibleModule, todo: Plan, manifest: Manifest | None) -> Identity:
     """Write what the plan says, the manifest first."""
     identity = todo.identity
     if todo.unformatted and not (module.params["config"] and module.params["libs"]):
@@ -329,8 +370,8 @@ def apply(module: AnsibleModule, todo: Plan) -> Identity:
         raise FormatError(f"The options config and libs are needed to format {names}. Nothing was changed.")
     if not identity.cluster_id:
         identity = Identity(new_cluster_id(), identity.node_id)
-    if todo.write_manifest:
-        write_manifest(module.params["manifest"], identity)
+    if todo.unformatted:
+        write_manifest(module.params["manifest"], Manifest(identity, manifest.log_dirs if manifest else []))
     if todo.unformatted:
         format_storage(module, identity)
     for path in todo.unformatted:
@@ -338,13 +379,14 @@ def apply(module: AnsibleModule, todo: Plan) -> Identity:
             raise FormatError(
                 f"{path} is not formatted for cluster {identity.cluster_id} although StorageTool said so."
             )
+    write_manifest(module.params["manifest"], Manifest(identity, module.params["log_dirs"]))
     return identity
 
 
-def describe(manifest: Identity | None, found: dict[str, Identity | None]) -> dict[str, Any]:
+def describe(manifest: Manifest | None, found: dict[str, Identity | None]) -> dict[str, Any]:
     """The state for ``--diff``."""
     return {
-        "manifest": None if manifest is None else vars(manifest),
+        "manifest": None if manifest is None else {**vars(manifest.identity), "log_dirs": manifest.log_dirs},
         "log_dirs": {path: None if one is None else vars(one) for path, one in found.items()},
     }
 
@@ -358,8 +400,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     todo = plan(wanted, manifest, params["manifest"], found, foreign)
     check_order(params["log_dirs"])
     before = describe(manifest, found)
-    identity = todo.identity if module.check_mode or not todo.changed else apply(module, todo)
-    after = describe(identity, dict.fromkeys(found, identity))
+    identity = todo.identity if module.check_mode or not todo.changed else apply(module, todo, manifest)
+    after = describe(Manifest(identity, params["log_dirs"]), dict.fromkeys(found, identity))
     return {
         "changed": todo.changed,
         "cluster_id": identity.cluster_id,

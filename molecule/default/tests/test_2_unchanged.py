@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from conftest import SET, look
+import json
+
+from conftest import SET, OnPi, look
 
 from tests.hosts import host
 from tests.hosts.jvms import executed, jvms
@@ -44,3 +46,23 @@ def test_a_changed_setting_restarts_the_broker_once(pi: host.Host) -> None:
     after = look(pi)["services"]["kafka.service"]
     assert before["MainPID"] != after["MainPID"]
     assert playbook(SET).code == 0
+
+
+def test_all_ports_can_change_on_a_running_broker(pi: host.Host) -> None:
+    ports = {"kraft_broker_port": 9192, "kraft_broker_local_port": 19192, "kraft_broker_controller_port": 9193}
+    run = playbook(SET, "-e", json.dumps(ports))
+    assert run.code == 0
+    assert f"for clients {pi.address}:9192" in run.text
+    assert playbook(SET).code == 0
+
+
+def test_a_unit_that_was_written_but_never_loaded_is_loaded(on: OnPi) -> None:
+    """As a run that ended between the two leaves it."""
+    on("sed -i s/^RestartSec=.*/RestartSec=77/ /etc/systemd/system/kafka.service && systemctl daemon-reload")
+    assert playbook(SET, "--check").code == 0
+    on("sed -i s/^RestartSec=.*/RestartSec=10/ /etc/systemd/system/kafka.service")
+    assert playbook(SET).code == 0
+    assert on("systemctl show kafka --property RestartUSec,NeedDaemonReload").split() == [
+        "RestartUSec=10s",
+        "NeedDaemonReload=no",
+    ]

@@ -113,6 +113,39 @@ def test_a_disk_that_lost_its_identity(pi: host.Host, on: OnPi, meta: str) -> No
     assert "is not empty and has no meta.properties" in refused(pi)
 
 
+def test_a_disk_that_is_not_mounted(on: OnPi) -> None:
+    """Its mount point is empty; nothing may be formatted there."""
+    on("systemctl stop kafka && mv /var/lib/kafka/data /var/lib/kafka/data.away && mkdir /var/lib/kafka/data")
+    try:
+        run = playbook(SET)
+        left = on("ls /var/lib/kafka/data")
+    finally:
+        on("rmdir /var/lib/kafka/data && mv /var/lib/kafka/data.away /var/lib/kafka/data && systemctl start kafka")
+    fails(run)
+    assert "/var/lib/kafka/data was formatted for this node and is empty now. Is its disk mounted?" in run.text
+    assert left == ""
+
+
+def test_another_directory_in_place_of_the_formatted_one(pi: host.Host) -> None:
+    text = refused(pi, *extra(kraft_broker_log_dirs=["/var/lib/kafka/other"]))
+    assert "/var/lib/kafka/data was formatted for this node and is no longer listed" in text
+
+
+def test_a_key_that_has_a_variable(pi: host.Host) -> None:
+    text = refused(pi, *extra(kraft_broker_extra_config={"log.dirs": "/elsewhere"}))
+    assert "without the keys process.roles, node.id, log.dirs" in text
+
+
+def test_a_dry_run_while_the_broker_is_down(on: OnPi) -> None:
+    on("systemctl stop kafka")
+    try:
+        run = playbook(SET, "--check")
+    finally:
+        on("systemctl start kafka")
+    assert (run.code, run.count("pi1", "failed")) == (0, 0)
+    assert "start, topics and proof need a broker that runs" in run.text
+
+
 def test_fewer_partitions_than_exist(pi: host.Host) -> None:
     topics = [{"name": "telemetry", "partitions": 2}, {"name": "brand-new", "partitions": 1}]
     text = refused(pi, *extra(topics_declared=topics))

@@ -272,6 +272,13 @@ def test_bytes_that_move_are_progress_for_as_long_as_they_do(clock: SimpleNamesp
     assert not patience.saw(LOADING, 99 * MUCH)
 
 
+def test_a_slow_card_makes_progress_over_several_looks(clock: SimpleNamespace) -> None:
+    patience = Patience(10)
+    for number in range(100):
+        assert patience.saw(LOADING, number * MUCH // 8)
+        clock.seconds += 1
+
+
 def test_the_few_bytes_of_an_idle_process_are_no_progress(clock: SimpleNamespace) -> None:
     patience = Patience(10)
     answers = []

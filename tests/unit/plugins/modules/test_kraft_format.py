@@ -12,6 +12,7 @@ from ansible_collections.raspi.kafka.plugins.modules import kraft_format
 from ansible_collections.raspi.kafka.plugins.modules.kraft_format import (
     FormatError,
     Identity,
+    Manifest,
     Plan,
     check_order,
     choose_identity,
@@ -53,7 +54,7 @@ class Node:
         self.root, self.capsys = root, capsys
         self.commands: list[list[str]] = []
         self.answer: tuple[int, str, str] = (0, "", "")
-        self.seen_manifest: Identity | None = None
+        self.seen_manifest: Manifest | None = None
         self.log_dirs = [root / "a"]
         self.log_dirs[0].mkdir()
         self.manifest = root / "identity.json"
@@ -170,9 +171,9 @@ def test_a_damaged_manifest_is_refused_and_named(tmp_path: Path, content: bytes)
 
 def test_a_manifest_is_read_as_it_was_written_and_leaves_no_other_file(tmp_path: Path) -> None:
     manifest = tmp_path / "identity.json"
-    write_manifest(str(manifest), Identity(THEIRS, 1))
-    write_manifest(str(manifest), Identity(OURS, 3))
-    assert read_manifest(str(manifest)) == Identity(OURS, 3)
+    write_manifest(str(manifest), Manifest(Identity(THEIRS, 1), []))
+    write_manifest(str(manifest), Manifest(Identity(OURS, 3), ["/a"]))
+    assert read_manifest(str(manifest)) == Manifest(Identity(OURS, 3), ["/a"])
     assert stat.S_IMODE(manifest.stat().st_mode) == 0o644
     assert [path.name for path in tmp_path.iterdir()] == ["identity.json"]
 
@@ -218,15 +219,39 @@ def test_a_bare_node_gets_a_manifest_and_a_format() -> None:
 
 def test_a_node_that_has_its_identity_is_left_alone() -> None:
     ours = Identity(OURS, 1)
-    todo = plan(Identity("", 1), ours, MANIFEST, {"/a": ours}, {})
+    todo = plan(Identity("", 1), Manifest(ours, ["/a"]), MANIFEST, {"/a": ours}, {})
     assert todo == Plan(ours, write_manifest=False, unformatted=[])
     assert not todo.changed
 
 
 def test_an_interrupted_format_resumes_with_the_identity_of_the_manifest() -> None:
     ours = Identity(OURS, 1)
-    todo = plan(Identity("", 1), ours, MANIFEST, {"/a": None}, {"/a": []})
-    assert todo == Plan(ours, write_manifest=False, unformatted=["/a"])
+    todo = plan(Identity("", 1), Manifest(ours, []), MANIFEST, {"/a": None}, {"/a": []})
+    assert todo == Plan(ours, write_manifest=True, unformatted=["/a"])
+
+
+def test_a_directory_whose_disk_is_not_mounted_is_not_formatted() -> None:
+    manifest = Manifest(Identity(OURS, 1), ["/a"])
+    with pytest.raises(FormatError, match="/a was formatted for this node and is empty now"):
+        plan(Identity("", 1), manifest, MANIFEST, {"/a": None}, {"/a": []})
+
+
+def test_a_directory_that_others_replace_is_refused() -> None:
+    manifest = Manifest(Identity(OURS, 1), ["/a"])
+    with pytest.raises(FormatError, match="/a was formatted for this node and is no longer listed"):
+        plan(Identity("", 1), manifest, MANIFEST, {"/b": None}, {"/b": []})
+
+
+def test_a_directory_that_is_dropped_is_refused() -> None:
+    ours = Identity(OURS, 1)
+    with pytest.raises(FormatError, match="/b was formatted for this node and is no longer listed"):
+        plan(Identity("", 1), Manifest(ours, ["/a", "/b"]), MANIFEST, {"/a": ours}, {})
+
+
+def test_a_directory_that_was_moved_with_its_files_is_taken() -> None:
+    ours = Identity(OURS, 1)
+    todo = plan(Identity("", 1), Manifest(ours, ["/a"]), MANIFEST, {"/ssd": ours}, {})
+    assert todo == Plan(ours, write_manifest=True, unformatted=[])
 
 
 def test_a_chosen_cluster_id_is_formatted_with() -> None:
@@ -252,24 +277,31 @@ def test_a_formatted_directory_without_a_manifest_is_not_adopted_unasked() -> No
 def test_two_directories_of_different_clusters_are_refused() -> None:
     found = {"/a": Identity(OURS, 1), "/b": Identity(THEIRS, 1)}
     with pytest.raises(FormatError, match=f"/b/meta.properties says {THEIRS}, {MANIFEST} says {OURS}"):
-        choose_identity(Identity("", 1), Identity(OURS, 1), MANIFEST, found)
+        choose_identity(Identity("", 1), Manifest(Identity(OURS, 1), []), MANIFEST, found)
 
 
 def test_a_manifest_that_contradicts_the_inventory_is_refused_before_anything_is_formatted() -> None:
     with pytest.raises(FormatError, match=f"{MANIFEST} says {OURS}, the inventory says {THEIRS}"):
-        choose_identity(Identity(THEIRS, 1), Identity(OURS, 1), MANIFEST, {"/a": None})
+        choose_identity(Identity(THEIRS, 1), Manifest(Identity(OURS, 1), []), MANIFEST, {"/a": None})
 
 
 def test_a_node_id_of_the_manifest_counts_too() -> None:
     with pytest.raises(FormatError, match=f"{MANIFEST} says 1, the inventory says 2"):
-        choose_identity(Identity("", 2), Identity(OURS, 1), MANIFEST, {"/a": None})
+        choose_identity(Identity("", 2), Manifest(Identity(OURS, 1), []), MANIFEST, {"/a": None})
 
 
-@pytest.mark.parametrize("holders", [["a"], ["a", "b"], []])
+@pytest.mark.parametrize("holders", [["a"], []])
 def test_metadata_in_the_first_directory_or_nowhere_is_in_order(tmp_path: Path, holders: list[str]) -> None:
     for name in holders:
         (tmp_path / name / "__cluster_metadata-0").mkdir(parents=True)
     check_order([str(tmp_path / "a"), str(tmp_path / "b")])
+
+
+def test_metadata_in_two_directories_is_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "__cluster_metadata-0").mkdir(parents=True)
+    with pytest.raises(FormatError, match="both hold a cluster's metadata"):
+        check_order([str(tmp_path / "a"), str(tmp_path / "b")])
 
 
 # --- the whole module
@@ -281,9 +313,12 @@ def test_a_bare_node_is_formatted_once_with_the_identity_of_its_manifest(node: N
     assert first["formatted"] == [str(node.log_dirs[0])]
     assert first["diff"]["before"] == {"manifest": None, "log_dirs": {str(node.log_dirs[0]): None}}
     identity = {"cluster_id": first["cluster_id"], "node_id": 1}
-    assert first["diff"]["after"] == {"manifest": identity, "log_dirs": {str(node.log_dirs[0]): identity}}
-    assert json.loads(node.manifest.read_text()) == identity
-    assert node.seen_manifest == Identity(**identity), "the manifest must be there before the format starts"
+    manifest = {**identity, "log_dirs": [str(node.log_dirs[0])]}
+    assert first["diff"]["after"] == {"manifest": manifest, "log_dirs": {str(node.log_dirs[0]): identity}}
+    assert json.loads(node.manifest.read_text()) == manifest
+    assert node.seen_manifest == Manifest(Identity(**identity), []), (
+        "the manifest must be there before the format starts"
+    )
 
     before = everything_below(node.root)
     second = node.run()
@@ -310,7 +345,7 @@ def test_the_format_is_run_by_the_owner_of_the_directories(node: Node) -> None:
 
 
 def test_a_foreign_cluster_id_is_refused_with_both_values(node: Node) -> None:
-    write_manifest(str(node.manifest), Identity(OURS, 1))
+    write_manifest(str(node.manifest), Manifest(Identity(OURS, 1), []))
     formatted(node.log_dirs[0], THEIRS)
     sentence = node.refuses()
     assert f"{node.log_dirs[0]}/meta.properties says {THEIRS}" in sentence
@@ -318,13 +353,13 @@ def test_a_foreign_cluster_id_is_refused_with_both_values(node: Node) -> None:
 
 
 def test_a_foreign_node_id_is_refused_with_both_values(node: Node) -> None:
-    write_manifest(str(node.manifest), Identity(OURS, 1))
+    write_manifest(str(node.manifest), Manifest(Identity(OURS, 1), []))
     formatted(node.log_dirs[0], OURS, node_id=7)
     assert f"{node.log_dirs[0]}/meta.properties says 7, the inventory says 1" in node.refuses()
 
 
 def test_records_without_meta_properties_are_refused(node: Node) -> None:
-    write_manifest(str(node.manifest), Identity(OURS, 1))
+    write_manifest(str(node.manifest), Manifest(Identity(OURS, 1), []))
     (node.log_dirs[0] / "telemetry-0").mkdir()
     (node.log_dirs[0] / "telemetry-0" / "00000000000000000000.log").write_bytes(b"record")
     assert "is not empty and has no meta.properties: it holds telemetry-0" in node.refuses()
@@ -357,7 +392,7 @@ def test_a_directory_added_to_a_formatted_node_gets_the_same_identity(node: Node
 
 
 def test_a_new_directory_before_the_one_with_the_metadata_is_refused(node: Node) -> None:
-    write_manifest(str(node.manifest), Identity(OURS, 1))
+    write_manifest(str(node.manifest), Manifest(Identity(OURS, 1), []))
     formatted(node.log_dirs[0])
     (node.log_dirs[0] / "__cluster_metadata-0").mkdir()
     node.log_dirs.insert(0, node.root / "b")
@@ -372,7 +407,7 @@ def test_a_format_that_fails_says_why_and_keeps_the_identity_for_the_next_run(no
     kept = read_manifest(str(node.manifest))
     assert kept is not None
     node.answer = (0, "", "")
-    assert node.run()["cluster_id"] == kept.cluster_id
+    assert node.run()["cluster_id"] == kept.identity.cluster_id
 
 
 def test_a_format_that_claims_success_and_did_nothing_is_a_failure(node: Node) -> None:
