@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -14,19 +15,26 @@ from tests.hosts import cache
 from tests.hosts.step import Failure, run, step
 
 # What only a checkout needs. A name with a dot in front is refused too.
-CHECKOUT_ONLY = {"tests", "molecule", "Makefile", "ansible.cfg", "pis.ini", "pyproject.toml"}
+CHECKOUT_ONLY = {"tests", "molecule", "Makefile", "ansible.cfg", "pyproject.toml", "group_vars", "host_vars"}
+# What a user may keep in a checkout, and nobody may publish.
+PRIVATE = ("pis.ini", "cluster.ini", "hosts.ini", "iot.ini", "inventory.ini", "group_vars/pis.yml", "host_vars/pi1.yml")
 EXAMPLE = cache.REPOSITORY / "inventory" / "pis.example.ini"
 PLUGINS = {"module": "modules", "filter": "filter"}
 
 
 def main() -> None:
-    """Build, look into the archive, install it, and use it."""
-    place = forget_checkout()
-    archive = build()
-    check_content(archive)
-    install(archive, place)
-    content = place / "ansible_collections" / "raspi" / "kafka"
-    with tempfile.TemporaryDirectory() as elsewhere:
+    """Build and install as the README says, look into the archive, and use what is installed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        home, checkout, elsewhere = (Path(scratch) / name for name in ("home", "checkout", "elsewhere"))
+        home.mkdir()
+        elsewhere.mkdir()
+        copy(checkout)
+        forget_user(home)
+        os.chdir(checkout)
+        follow_readme()
+        (archive,) = home.glob("raspi-kafka-*.tar.gz")
+        check_content(archive)
+        content = home / ".ansible" / "collections" / "ansible_collections" / "raspi" / "kafka"
         os.chdir(elsewhere)  # no ansible.cfg, no checkout
         try_playbooks(content)
         for kind, directory in PLUGINS.items():
@@ -35,35 +43,44 @@ def main() -> None:
         try_documentation("role", [path.name for path in sorted((content / "roles").iterdir())])
 
 
-def forget_checkout() -> Path:
-    """Let Ansible see an empty directory for collections, and return that."""
-    place = cache.directory("installed")
-    shutil.rmtree(place)
-    os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(place)
-    os.environ.pop("PYTHONPATH", None)
-    return place
+def copy(checkout: Path) -> None:
+    """Copy the checkout, and add what must not be published."""
+    built = shutil.ignore_patterns(".git", ".cache", ".ansible", ".*_cache", "__pycache__", "*.tar.gz")
+    shutil.copytree(cache.REPOSITORY, checkout, symlinks=True, ignore=built)
+    for name in PRIVATE:
+        (checkout / name).parent.mkdir(exist_ok=True)
+        (checkout / name).write_text("")
 
 
-def build() -> Path:
-    """Build the collection's archive."""
-    place = cache.directory("build")
-    shutil.rmtree(place)
-    command = ["ansible-galaxy", "collection", "build", "--force", "--output-path", place]
-    with step("ansible-galaxy collection build"):
-        run([*command, cache.REPOSITORY], "the collection cannot be built", "look at galaxy.yml")
-    (archive,) = place.glob("raspi-kafka-*.tar.gz")
-    return archive
+def forget_user(home: Path) -> None:
+    """Let Ansible see an empty home, and no configuration or collection."""
+    for name in [name for name in os.environ if name.startswith("ANSIBLE_") or name == "PYTHONPATH"]:
+        del os.environ[name]
+    os.environ["HOME"] = str(home)
+
+
+def follow_readme() -> None:
+    """Type what the README says, in one shell."""
+    blocks = re.findall(r"```sh\n(.*?)```", (cache.REPOSITORY / "README.md").read_text(), re.DOTALL)
+    lines = next((block for block in blocks if block.startswith("ansible-galaxy collection build")), "")
+    if "ansible-galaxy collection install" not in lines:
+        raise Failure("the README does not say how to build and install the collection", "no such lines", "write them")
+    with step("; ".join(lines.splitlines())):
+        run(["sh", "-e"], "the lines of the README do not install the collection", "type them", stdin=lines)
 
 
 def check_content(archive: Path) -> None:
     """See that it holds all of the product and nothing of the checkout."""
     with tarfile.open(archive) as tar:
         names = [Path(name) for name in tar.getnames()]
-    extra = [str(name) for name in names if name.parts[0] in CHECKOUT_ONLY or is_hidden(name) or is_compiled(name)]
+    unwanted = CHECKOUT_ONLY.union(PRIVATE)
+    extra = [str(name) for name in names if name.parts[0] in unwanted or is_hidden(name) or is_compiled(name)]
     if extra:
-        raise Failure("the archive holds what only a checkout needs", ", ".join(extra[:10]), "see build_ignore")
+        raise Failure("the archive holds what belongs to a checkout", ", ".join(extra[:10]), "see build_ignore")
     product = [path for top in ("playbooks", "plugins", "roles") for path in (cache.REPOSITORY / top).rglob("*")]
-    wanted = {path.relative_to(cache.REPOSITORY) for path in product if path.is_file() and not is_compiled(path)}
+    wanted = {
+        path.relative_to(cache.REPOSITORY) for path in [EXAMPLE, *product] if path.is_file() and not is_compiled(path)
+    }
     missing = [str(name) for name in sorted(wanted - set(names))]
     if missing:
         raise Failure("the archive lacks files", ", ".join(missing[:10]), "see build_ignore in galaxy.yml")
@@ -77,13 +94,6 @@ def is_hidden(name: Path) -> bool:
 def is_compiled(name: Path) -> bool:
     """Tell whether Python has left it there."""
     return name.suffix == ".pyc" or "__pycache__" in name.parts
-
-
-def install(archive: Path, place: Path) -> None:
-    """Install the archive."""
-    command = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", place, archive]
-    with step(f"ansible-galaxy collection install {archive.name}"):
-        run(command, f"{archive.name} cannot be installed", "look at galaxy.yml")
 
 
 def try_playbooks(content: Path) -> None:
