@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
-from ansible_collections.raspi.kafka.plugins.action.summary import lines
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.raspi.kafka.plugins.action.summary import ActionModule, lines
 
 PROOF = {
     "records_produced": 100,
@@ -69,3 +74,36 @@ def test_next_commands_stand_below_each_other_ready_to_copy() -> None:
         "  next: ssh pi1 kafka topics",
         "        ansible-playbook x",
     ]
+
+
+def run(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """Run the action of a task with these arguments."""
+    task = MagicMock(args={"report": report, "path": str(path)}, async_val=0, check_mode=False)
+    needs = dict.fromkeys(("connection", "play_context", "loader", "templar", "shared_loader_obj"), MagicMock())
+    return ActionModule(task=task, **needs).run(task_vars={})
+
+
+def test_the_file_holds_the_report_as_json_in_place_of_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "summary" / "pi1.json"
+    report = {
+        "title": "pi1 is a Kafka gateway",
+        "facts": {"topics": "telemetry (was misst, wie heiß)"},
+        "proofs": {"on the Pi": PROOF},
+        "warnings": ["Plaintext."],
+        "next_commands": ["ssh pi1 kafka topics"],
+    }
+    for one in ({**report, "warnings": ["an older and longer one"] * 9}, report):
+        assert run(path, one) == {"changed": False, "path": str(path)}
+    assert json.loads(path.read_text(encoding="utf-8")) == report
+
+
+def test_what_a_report_leaves_out_is_empty_in_the_file(tmp_path: Path) -> None:
+    run(tmp_path / "pi1.json", {"title": "pi1"})
+    empty = {"facts": {}, "proofs": {}, "warnings": [], "next_commands": []}
+    assert json.loads((tmp_path / "pi1.json").read_text()) == {"title": "pi1", **empty}
+
+
+def test_a_report_with_an_unknown_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnsibleError, match="proof"):
+        run(tmp_path / "pi1.json", {"title": "pi1", "proof": {}})
+    assert not (tmp_path / "pi1.json").exists()
