@@ -75,7 +75,9 @@ def test_min_insync_replicas_is_a_cluster_wide_default(on: OnPi) -> None:
 
 def test_a_topic_that_nobody_declared_is_not_created(pi: hosts.Host, on: OnPi) -> None:
     producer = "timeout 60 kafka console-producer --topic mistyped --producer-property max.block.ms=3000"
-    on(f"echo lost | {producer}", check=False)
+    said = on(f"echo lost | {producer}", check=False)
+    assert "Topic mistyped not present in metadata after 3000 ms" in said
+    assert "UnknownTopicOrPartitionException" in said
     assert "mistyped" not in KafkaAdminClient(bootstrap_servers=f"{pi.address}:9092").list_topics()
 
 
