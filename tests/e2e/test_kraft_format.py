@@ -235,6 +235,8 @@ def test_half_written_files_of_every_step_of_a_format_do_not_stop_the_next_one(t
     node = new_node(tmp_path, class_path)
     cluster_id = node.run()["cluster_id"]
     (node.log_dirs[0] / "meta.properties").unlink()
+    # A directory is noted as formatted only after all of this.
+    node.manifest.write_text(json.dumps({**json.loads(node.manifest.read_text()), "log_dirs": []}))
     for name in steps:
         path = node.log_dirs[0] / name
         path.unlink(missing_ok=True)
