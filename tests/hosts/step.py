@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-class Failure(Exception):  # noqa: N818 - it is read as "Failure: what, why, what to do"
+class Failure(Exception):  # it is read as "Failure: what, why, what to do"
     """What failed, why, and what to do about it."""
 
     def __init__(self, what: str, why: str, remedy: str) -> None:

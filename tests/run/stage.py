@@ -47,7 +47,7 @@ class Result:
     why: str = ""
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: somebody wants us to stop
+class Interrupted(Exception):  # not an error: somebody wants us to stop
     """Ctrl-C or a signal that asks us to end; the stage that it hit is kept."""
 
     def __init__(self, result: Result) -> None:
@@ -98,7 +98,7 @@ def started(stage: Stage, output: BinaryIO) -> Iterator[subprocess.Popen[bytes]]
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        preexec_fn=os.setpgrp,  # noqa: PLW1509 - this program has one thread
+        preexec_fn=os.setpgrp,  # this program has one thread
     )
     try:
         yield process
