@@ -59,12 +59,6 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def unpack(archive: Path, directory: Path) -> str:
-    """The class path of a release archive."""
-    shutil.unpack_archive(archive, directory)
-    return f"{next(directory.glob('*/libs'))}/*"
-
-
 def java(class_path: str, main: str, *arguments: str) -> list[str]:
     return ["java", "-Xmx256m", "-cp", class_path, main, *arguments]
 
@@ -100,12 +94,19 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def class_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The class path of the release archive."""
     archive = os.environ.get("RASPI_KAFKA_ARCHIVE")
     if not archive:
         pytest.fail("RASPI_KAFKA_ARCHIVE names no release archive: python -m tests.hosts makes one")
+    directory = tmp_path_factory.mktemp("release")
+    shutil.unpack_archive(archive, directory)
+    return f"{next(directory.glob('*/libs'))}/*"
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Broker]:
     root = tmp_path_factory.mktemp("kafka")
-    class_path = unpack(root.__class__(archive), root)
     lan, local, wrong, closed, controller = free_ports(5)
     data, properties, log = root / "data", root / "server.properties", root / "broker.log"
     ports = {"lan": lan, "local": local, "wrong": wrong, "closed": closed, "controller": controller}

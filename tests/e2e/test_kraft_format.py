@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from .conftest import free_ports, java, stop, unpack
+from .conftest import free_ports, java, stop
 
 COLLECTIONS = Path(__file__).parents[2] / ".collections"
 RUNNER = """
@@ -44,14 +44,6 @@ offsets.topic.replication.factor=1
 """
 
 Result = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def class_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    archive = os.environ.get("RASPI_KAFKA_ARCHIVE")
-    if not archive:
-        pytest.fail("RASPI_KAFKA_ARCHIVE names no release archive: python -m tests.hosts makes one")
-    return unpack(Path(archive), tmp_path_factory.mktemp("release"))
 
 
 @dataclass

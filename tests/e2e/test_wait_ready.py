@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 from kafka.admin import KafkaAdminClient
 
-from .conftest import free_ports, java, stop, storage_tool, unpack
+from .conftest import free_ports, java, stop, storage_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,14 +49,6 @@ inter.broker.listener.name=LOCAL
 offsets.topic.replication.factor=1
 initial.broker.registration.timeout.ms=86400000
 """
-
-
-@pytest.fixture(scope="module")
-def class_path(tmp_path_factory: pytest.TempPathFactory) -> str:
-    archive = os.environ.get("RASPI_KAFKA_ARCHIVE")
-    if not archive:
-        pytest.fail("RASPI_KAFKA_ARCHIVE names no release archive: python -m tests.hosts makes one")
-    return unpack(Path(archive), tmp_path_factory.mktemp("release"))
 
 
 @dataclass
