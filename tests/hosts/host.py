@@ -64,7 +64,12 @@ def up(name: str, count: int = 1, suite: str = image.SUITE, example: Path = inve
         inventory.rewrite(
             example.read_text(),
             {host.name: host.variables(directory) for host in hosts},
-            {"kraft_broker_archive": str(kafka.path), "kraft_broker_archive_sha512": kafka.sha512},
+            {
+                "kraft_broker_archive": str(kafka.path),
+                "kraft_broker_archive_sha512": kafka.sha512,
+                # A stand-in has no time service of its own, and the clock of its machine may have none either.
+                "pi_host_clock_wait": "3",
+            },
         )
     )
     for host in hosts:

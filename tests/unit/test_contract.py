@@ -23,10 +23,11 @@ MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob
 FILTERS = sorted(path.stem for path in (REPOSITORY / "plugins" / "filter").glob("*.py"))
 EXAMPLE = REPOSITORY / "inventory" / "pis.example.ini"
 KNOB = re.compile(r"^# ([a-z_0-9]+)=(.*)$", re.MULTILINE)
-IN_THE_INVENTORY = ("kraft_broker", "topics", "verify")
+IN_THE_INVENTORY = ("kraft_broker", "pi_host", "topics", "verify")
 NOT_IN_THE_INVENTORY = {
     "topics_bootstrap_servers": "follows kraft_broker_local_port",
     "verify_bootstrap_servers": "follows kraft_broker_port",
+    "pi_host_packages": "other roles give it to their tasks",
     "verify_timeout": "nobody who has one Pi needs it",
 }
 RESERVED = {

@@ -1,0 +1,51 @@
+# Copyright: raspi.kafka contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE: may change at any time, it is no promise to other collections.
+"""Waits that say what they wait for.
+
+A module cannot print while it runs. So one that waits returns after a slice of time with what it waits for, and the
+action plugin of its name prints that and runs it again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+SLICE_SECONDS = 15
+
+
+def line(host: str, waits_for: str, waited: float, limit: float) -> str:
+    """What a wait looks like; seconds."""
+    return f"{host}: {waits_for}; {waited:.0f} s of at most {limit:.0f} s"
+
+
+class RepeatingAction(ActionBase):
+    """Runs the module of its own name until it returns `done`, or for `limit` seconds."""
+
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        host = variables.get("inventory_hostname", "")
+        began = time.monotonic()
+        result = self.once({}, variables)
+        changed, limit = result.get("changed", False), float(result.get("limit", 0))
+        while not result.get("failed") and not result.get("done"):
+            waited = time.monotonic() - began
+            if waited >= limit:
+                message = f"{host}: {result['waits_for']}, and {limit:.0f} s have passed. {result['remedy']}"
+                return {**result, "failed": True, "msg": message}
+            Display().display(line(host, result["waits_for"], waited, limit))
+            result = self.once({"again": True}, variables)
+        return {**result, "changed": changed or result.get("changed", False)}
+
+    def once(self, more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """One slice on the host."""
+        return self._execute_module(module_args={**self._task.args, **more}, task_vars=variables)
