@@ -153,7 +153,7 @@ def mount_of(path: str, mounts: Iterable[Mount]) -> Mount:
     """The mount that a path is on; of two at one place the later hides the earlier."""
     best = Mount("", "", "", ())
     for mount in mounts:
-        inside = mount.path == "/" or path == mount.path or path.startswith(mount.path + "/")
+        inside = mount.path in ("/", path) or path.startswith(mount.path + "/")
         if inside and len(mount.path) >= len(best.path):
             best = mount
     return best

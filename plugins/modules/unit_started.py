@@ -26,7 +26,7 @@ options:
     type: bool
     default: false
   reload:
-    description: Whether its files were written in this run. Where systemd says so itself, it is loaded anew in any case.
+    description: Whether its files were written in this run. Where systemd says so, it is loaded anew in any case.
     type: bool
     default: false
   limit:
@@ -117,7 +117,7 @@ def parse(shown: str) -> Unit:
     return Unit(
         active=facts["ActiveState"],
         sub=facts["SubState"],
-        result=facts["Result"] if "Result" in facts else "",
+        result=facts.get("Result", ""),
         status=facts.get("StatusText", ""),
         file_state=facts.get("UnitFileState", ""),
         stale=facts.get("NeedDaemonReload") == "yes",

@@ -48,7 +48,7 @@ def of_chrony(tracking: str) -> Clock:
     fields = tracking.strip().split(",")
     if fields[-1] != "Not synchronised":
         return Clock(True, f"chrony follows {fields[1]}")
-    return Clock(False, "chrony has no time source that answers; is UDP port 123 open, and its server right?")
+    return Clock(False, "chrony has no time source that answers (is UDP port 123 open, and its server right?)")
 
 
 def of_kernel(state: int, status: int, services: bool) -> Clock:
@@ -59,8 +59,8 @@ def of_kernel(state: int, status: int, services: bool) -> Clock:
     if state != _TIME_ERROR and not status & _STA_UNSYNC:
         return Clock(True, "the kernel's clock is synchronised")
     if services:
-        return Clock(False, "its time service has not set it yet; does it reach its server, UDP port 123?")
-    return Clock(False, "no time service is installed; sudo apt install systemd-timesyncd")
+        return Clock(False, "its time service has not set it yet (does it reach its server, UDP port 123?)")
+    return Clock(False, "no time service is installed (sudo apt install systemd-timesyncd)")
 
 
 def ask_kernel() -> Clock:
@@ -101,7 +101,8 @@ def stepped(before: float, after: float) -> str:
     seconds = after - before
     if abs(seconds) < 1:
         return "it was right to a second all the time"
-    return f"it was set {'forward' if seconds > 0 else 'back'} by {abs(seconds):.0f} s; records before that have wrong times"
+    way = "forward" if seconds > 0 else "back"
+    return f"it was set {way} by {abs(seconds):.0f} s; records before that have wrong times"
 
 
 def wait(limit: float) -> None:
