@@ -81,8 +81,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 _SLICE_SECONDS = 15
 _POLL_SECONDS = 0.25
-_PROPERTIES = ("ActiveState", "SubState", "Result", "StatusText", "UnitFileState", "NeedDaemonReload", "LoadState")
-# What a unit says of itself while it waits before a start (restart_guard.py of kraft_broker).
+_PROPERTIES = ("ActiveState", "SubState", "Result", "StatusText", "UnitFileState", "NeedDaemonReload", "InvocationID")
+# What a unit says of itself while its ExecStartPre= waits before a start (restart_guard.py of kraft_broker).
 _HELD = "held back"
 
 
@@ -100,11 +100,16 @@ class Unit:
     status: str
     file_state: str
     stale: bool
+    invocation: str
+
+    @property
+    def held(self) -> bool:
+        return self.sub == "start-pre" and self.status.startswith(_HELD)
 
     @property
     def waits_for_a_retry(self) -> bool:
         """Between two attempts; nothing is under way that had to be waited for."""
-        return self.active == "activating" and (self.sub == "auto-restart" or self.status.startswith(_HELD))
+        return self.held or (self.active == "activating" and self.sub == "auto-restart")
 
     @property
     def under_way(self) -> bool:
@@ -121,6 +126,7 @@ def parse(shown: str) -> Unit:
         status=facts.get("StatusText", ""),
         file_state=facts.get("UnitFileState", ""),
         stale=facts.get("NeedDaemonReload") == "yes",
+        invocation=facts.get("InvocationID", ""),
     )
 
 
@@ -148,7 +154,7 @@ def judge(name: str, unit: Unit) -> bool:
 
     :raises StartError: it failed.
     """
-    if unit.status.startswith(_HELD):
+    if unit.held:
         raise StartError(f"{name} does not start: {unit.status}")
     if unit.active == "active":
         return True
@@ -172,15 +178,17 @@ def show(module: AnsibleModule) -> Unit:
     return parse(systemctl(module, "show", module.params["name"], f"--property={','.join(_PROPERTIES)}"))
 
 
-def wait(module: AnsibleModule) -> Unit:
+def wait(module: AnsibleModule, ended: str) -> Unit:
     """Wait for a slice of time, or until the start has succeeded.
 
+    :param ended: the invocation that we have asked to end; as long as it is shown, systemd has not begun with ours.
     :raises StartError: it failed.
     """
     deadline = time.monotonic() + _SLICE_SECONDS
     while True:
         unit = show(module)
-        if judge(module.params["name"], unit) or time.monotonic() > deadline:
+        ours = unit.invocation != ended
+        if (ours and judge(module.params["name"], unit)) or time.monotonic() > deadline:
             return unit
         time.sleep(_POLL_SECONDS)
 
@@ -194,7 +202,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
         return {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
     for command in commands:
         systemctl(module, *command, *([] if command == ["daemon-reload"] else [name]))
-    unit = wait(module)
+    started = any("--no-block" in command for command in commands)
+    unit = wait(module, before.invocation if started else "none")
     return {
         "changed": changed,
         "done": unit.active == "active",

@@ -1,0 +1,83 @@
+"""A disk that fills up, and a broker that fails again and again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from conftest import OnPi, send, stored, wait_until
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from tests.hosts import host
+
+DATA = "/var/lib/kafka/data"
+NOTE = "/run/kafka/failures.json"
+
+
+def state(on: OnPi) -> str:
+    return on("systemctl show kafka --property ActiveState --value")
+
+
+def status(on: OnPi) -> str:
+    return on("systemctl show kafka --property StatusText --value")
+
+
+@pytest.fixture
+def small_disk(on: OnPi) -> Iterator[None]:
+    """Put the records on a disk of 400 MiB, and back afterwards."""
+    on(f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA} && mount -t tmpfs -o size=400m small {DATA}")
+    on(f"cp -a {DATA}.large/. {DATA}/ && chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka")
+    try:
+        yield
+    finally:
+        on(f"systemctl stop kafka; umount {DATA}; rmdir {DATA}; mv {DATA}.large {DATA}; systemctl start kafka")
+
+
+def send_until_refused(pi: host.Host) -> list[bytes]:
+    """Send 256 KiB at a time; returns what was acknowledged."""
+    acknowledged: list[bytes] = []
+    address = f"{pi.address}:9092"
+    with contextlib.closing(
+        KafkaProducer(bootstrap_servers=address, acks="all", delivery_timeout_ms=20000)
+    ) as producer:
+        with contextlib.suppress(KafkaError):
+            for number in range(2000):
+                value = b"%06d" % number
+                producer.send("events", value + b"x" * (256 << 10)).get(timeout=30)
+                acknowledged.append(value)
+    return acknowledged
+
+
+def test_a_full_disk_is_said_and_the_ballast_brings_kafka_back(pi: host.Host, on: OnPi, small_disk: None) -> None:
+    send(pi, b"before the disk was full")
+    free = int(on(f"df --output=avail -B1M {DATA} | tail -1"))
+    on(f"fallocate -l {free - 40}M {DATA}/somebody-elses")
+    acknowledged = send_until_refused(pi)
+    assert acknowledged
+
+    wait_until(lambda: status(on).startswith("held back until 64 MiB are free"), 60, "the start is held back")
+    assert state(on) == "activating"
+    reason = on("journalctl --unit kafka --priority crit --output cat --lines 1 --no-pager")
+    assert f"Kafka ended because the file system of {DATA} is full" in reason
+    assert f"`sudo rm {DATA}/ballast` frees 128 MiB at once" in reason
+
+    on(f"rm {DATA}/ballast")
+    wait_until(lambda: state(on) == "active", 60, "Kafka came back by itself")
+    values = [value[:6] for value in stored(pi) if len(value) > 1000]
+    assert values[: len(acknowledged)] == acknowledged
+    assert b"before the disk was full" in stored(pi)
+
+
+def test_failures_in_a_row_hold_it_back_for_longer_and_a_restart_by_hand_does_not_wait(on: OnPi) -> None:
+    """The three ends are real; only the noted age of the broker is not, since it runs for more than ten minutes."""
+    for failures in (1, 2):
+        on("kill -KILL $(systemctl show kafka --property MainPID --value)")
+        wait_until(lambda: status(on).startswith("held back for"), 30, "the start is held back")
+        assert status(on) == f"held back for {10 * failures} s after failure {failures} in a row"
+        if failures == 1:
+            wait_until(lambda: state(on) == "active", 60, "Kafka came back by itself")
+    on("systemctl restart kafka")
+    assert state(on) == "active"
+    assert '"failures": 0' in on(f"cat {NOTE}")
