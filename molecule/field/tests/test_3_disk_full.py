@@ -38,19 +38,19 @@ def small_disk(on: OnPi) -> Iterator[None]:
 def send_until_refused(pi: host.Host) -> list[bytes]:
     """Send 256 KiB at a time; returns what was acknowledged."""
     acknowledged: list[bytes] = []
-    address = f"{pi.address}:9092"
-    with contextlib.closing(
-        KafkaProducer(bootstrap_servers=address, acks="all", delivery_timeout_ms=20000)
-    ) as producer:
-        with contextlib.suppress(KafkaError):
-            for number in range(2000):
-                value = b"%06d" % number
-                producer.send("events", value + b"x" * (256 << 10)).get(timeout=30)
-                acknowledged.append(value)
+    producer = KafkaProducer(
+        bootstrap_servers=f"{pi.address}:9092", acks="all", request_timeout_ms=10000, delivery_timeout_ms=20000
+    )
+    with contextlib.closing(producer), contextlib.suppress(KafkaError):
+        for number in range(2000):
+            value = b"%06d" % number
+            producer.send("events", value + b"x" * (256 << 10)).get(timeout=30)
+            acknowledged.append(value)
     return acknowledged
 
 
-def test_a_full_disk_is_said_and_the_ballast_brings_kafka_back(pi: host.Host, on: OnPi, small_disk: None) -> None:
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_is_said_and_the_ballast_brings_kafka_back(pi: host.Host, on: OnPi) -> None:
     send(pi, b"before the disk was full")
     free = int(on(f"df --output=avail -B1M {DATA} | tail -1"))
     on(f"fallocate -l {free - 40}M {DATA}/somebody-elses")
