@@ -31,15 +31,18 @@ def inventory(name: str) -> Path:
     return cache.directory(name) / "pis.ini"
 
 
+def clean_environment() -> dict[str, str]:
+    """What Molecule sets for its own runs, a user has not set."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+
+
 def playbook(name: str, *arguments: str, book: str = "site.yml", timeout: float = 600) -> Run:
     """Run a playbook of the checkout against the hosts NAME."""
     command = ["ansible-playbook", book, "-i", str(inventory(name)), *arguments]
-    # What Molecule sets for its own runs, a user has not set.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     done = subprocess.run(
         command,
         cwd=cache.REPOSITORY,
-        env=clean,
+        env=clean_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,0 +1,86 @@
+# Copyright: raspi.kafka contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.raspi.kafka.plugins.plugin_utils._repeat import SLICE_SECONDS
+
+_PIECE = 16 << 20
+_BLOCK = 1 << 18
+_MB = 1_000_000
+
+
+def sha512_of(path: Path, size: int) -> str:
+    """The sum of a file's first bytes."""
+    digest = hashlib.sha512()
+    with path.open("rb") as file:
+        while size > 0 and (block := file.read(min(size, _BLOCK))):
+            digest.update(block)
+            size -= len(block)
+    return digest.hexdigest()
+
+
+def start_of(path: Path, found: dict[str, Any]) -> int:
+    """How many bytes of the file the host has: what it has counts if it is the file's beginning."""
+    size = int(found["offset"])
+    same = size <= path.stat().st_size and sha512_of(path, size) == found["sha512"]
+    return size if same else 0
+
+
+class ActionModule(ActionBase):
+    """Sends the pieces; the documentation stands in the module of the same name, which runs on the host."""
+
+    TRANSFERS_FILES = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        found = self.on_host({}, variables)
+        if found.get("failed") or found.get("done"):
+            return found
+        if self._task.check_mode:
+            return {"changed": True}
+        path = Path(self._task.args["src"])
+        began = start_of(path, found)
+        result = self.send(path, began, variables)
+        return {**result, "offset": began}
+
+    def send(self, path: Path, offset: int, variables: dict[str, Any]) -> dict[str, Any]:
+        """Send what is missing; returns the last answer."""
+        size, said = path.stat().st_size, time.monotonic()
+        while True:
+            last = offset + _PIECE >= size
+            place = {"piece": self.transfer(path, offset), "offset": offset, "finish": last}
+            result = self.on_host(place, variables)
+            offset += _PIECE
+            if last or result.get("failed"):
+                return result
+            if time.monotonic() - said > SLICE_SECONDS:
+                said = time.monotonic()
+                host = variables.get("inventory_hostname", "")
+                Display().display(f"{host}: {path.name} is pushed, {offset / _MB:.0f} of {size / _MB:.0f} MB")
+
+    def transfer(self, path: Path, offset: int) -> str:
+        """Copy a piece to the host; returns its path there."""
+        if not self._connection._shell.tmpdir:  # the one that Ansible removes in the end
+            self._make_tmp_path()
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, "piece")
+        with tempfile.NamedTemporaryFile() as piece, path.open("rb") as file:
+            file.seek(offset)
+            piece.write(file.read(_PIECE))
+            piece.flush()
+            self._transfer_file(piece.name, remote)
+        return str(remote)
+
+    def on_host(self, more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Run the module there."""
+        args = {key: value for key, value in self._task.args.items() if key != "src"}
+        return self._execute_module(module_args={**args, **more}, task_vars=variables)
