@@ -93,14 +93,22 @@ def refuse_scarcity(meminfo: str, free_disk: int) -> None:
 
 
 class Jvms:
-    """JVMs of a user, in a directory of theirs; none outlives the block."""
+    """JVMs of a user; none outlives the block.
+
+    What is written for them and about them is in `directory`, what they write in `own` below it: root never writes
+    where that user could put a link.
+    """
 
     def __init__(self, java: str, libs: str, directory: Path, user: str | None = USER) -> None:
         self.java, self.class_path, self.directory, self.user = java, f"{libs}/*", directory, user
+        self.own = directory / "own"
         self.deadline = time.monotonic() + _LIMIT_SECONDS
         self.running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Jvms:
+        self.own.mkdir(mode=0o700, parents=True)
+        if self.user:
+            shutil.chown(self.own, self.user, self.user)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -110,11 +118,11 @@ class Jvms:
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one; what it says goes to NAME.log. A broker that serves clients meanwhile goes first."""
-        command = ["nice", self.java, f"-Djava.io.tmpdir={self.directory}", "-cp", self.class_path, *arguments]
+        command = ["nice", self.java, f"-Djava.io.tmpdir={self.own}", "-cp", self.class_path, *arguments]
         owner = {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
         with self.log(name).open("wb") as log:
             process = subprocess.Popen(
-                command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **owner
+                command, cwd=self.own, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **owner
             )
         self.running.append(process)
         return process
@@ -171,17 +179,17 @@ def await_broker(jvms: Jvms, process: subprocess.Popen[bytes], port: int) -> Non
 
 
 def dump(jvms: Jvms, broker_flags: list[str], tool_flags: list[str]) -> None:
-    """Run a broker and a tool; each leaves NAME.jsa in the JVMs' directory as it ends."""
+    """Run a broker and a tool; each leaves NAME.jsa in `own` as it ends."""
     local, controller = free_ports(2)
     properties = jvms.directory / "server.properties"
-    data = jvms.directory / "data"
+    data = jvms.own / "data"
     properties.write_text(_PROPERTIES.format(local=local, controller=controller, data=data), encoding="utf-8")
     properties.chmod(0o644)
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     storage_tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", str(properties)]
     jvms.finish("format", jvms.start("format", *tool_flags, *storage_tool, "--standalone"), 0)
 
-    keep = f"-XX:ArchiveClassesAtExit={jvms.directory}"
+    keep = f"-XX:ArchiveClassesAtExit={jvms.own}"
     broker = jvms.start("broker", *broker_flags, _HEAP, f"{keep}/broker.jsa", "kafka.Kafka", str(properties))
     await_broker(jvms, broker, local)
     exchange(f"127.0.0.1:{local}")
@@ -193,10 +201,12 @@ def dump(jvms: Jvms, broker_flags: list[str], tool_flags: list[str]) -> None:
 
 def adopt(source: Path, directory: Path) -> None:
     """Copy an archive that a JVM wrote as user kafka: from here on it is root's, and it is on the disk."""
-    if not source.is_file() or source.is_symlink():
-        raise CannotMakeError(f"a JVM ended without writing {source.name}")
-    target = directory / f"{source.name}.{source.stat().st_size}"
-    with source.open("rb") as archive, target.open("xb") as copy:
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise CannotMakeError(f"a JVM ended without writing {source.name}") from error
+    target = directory / f"{source.name}.{os.stat(descriptor).st_size}"
+    with open(descriptor, "rb") as archive, target.open("xb") as copy:
         shutil.copyfileobj(archive, copy, 1 << 20)
         copy.flush()
         os.fsync(copy.fileno())
@@ -230,14 +240,11 @@ def make(target: Path, java: str, libs: str, broker_flags: list[str], tool_flags
     """Fill the directory `target`, under another name first, and remove those of other releases and Javas."""
     archives = target.parent
     with staging(archives) as new:
-        scratch = new / "scratch"
-        scratch.mkdir(mode=0o700)
-        shutil.chown(scratch, USER, USER)
-        with Jvms(java, libs, scratch) as jvms:
+        with Jvms(java, libs, new / "scratch") as jvms:
             dump(jvms, broker_flags, tool_flags)
         for name in NAMES:
-            adopt(scratch / f"{name}.jsa", new)
-        shutil.rmtree(scratch)
+            adopt(jvms.own / f"{name}.jsa", new)
+        shutil.rmtree(jvms.directory)
         sync(new)
         for old in archives.iterdir():
             if old != new:
@@ -262,6 +269,7 @@ def main() -> int:
     logging.getLogger("kafka").addHandler(logging.NullHandler())
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, stop)
+    os.umask(0o022)
     try:
         target = fitting_directory(options.java)
         if complete(target):

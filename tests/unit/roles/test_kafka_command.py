@@ -22,7 +22,7 @@ TOOLS = re.findall(
 @pytest.fixture
 def kafka(tmp_path: Path) -> Path:
     """The command as it is installed, but with another program to run."""
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True, keep_trailing_newline=True)
     environment.filters["comment"] = lambda text: f"# {text}"
     text = environment.from_string((ROLE / "templates" / "kafka.j2").read_text()).render(
         ansible_managed="by Ansible",
