@@ -6,10 +6,7 @@ import json
 import re
 from typing import Any
 
-from conftest import OnPi, send
-from kafka import KafkaAdminClient
-
-from tests.hosts import host as hosts
+from conftest import OnPi
 
 
 def test_the_broker_is_enabled_and_runs_as_its_own_user(host: Any) -> None:
@@ -71,17 +68,3 @@ def test_python_packages_are_those_of_the_lock_file(host: Any) -> None:
 
 def test_min_insync_replicas_is_a_cluster_wide_default(on: OnPi) -> None:
     assert "min.insync.replicas=1" in on("kafka configs --describe --entity-type brokers --entity-default")
-
-
-def test_a_topic_that_nobody_declared_is_not_created(pi: hosts.Host, on: OnPi) -> None:
-    producer = "timeout 60 kafka console-producer --topic mistyped --producer-property max.block.ms=3000"
-    said = on(f"echo lost | {producer}", check=False)
-    assert "Topic mistyped not present in metadata after 3000 ms" in said
-    assert "UnknownTopicOrPartitionException" in said
-    assert "mistyped" not in KafkaAdminClient(bootstrap_servers=f"{pi.address}:9092").list_topics()
-
-
-def test_the_kafka_command_reads_from_the_beginning(pi: hosts.Host, on: OnPi) -> None:
-    send(pi, b"hello from another host")
-    read = on("kafka console-consumer --topic events --from-beginning --timeout-ms 5000", check=False)
-    assert "hello from another host" in read
