@@ -185,7 +185,7 @@ def test_an_interrupted_making_leaves_nothing_behind(on: OnPi) -> None:
 
 
 def test_a_first_deployment_starts_five_jvms(pi: host.Host, on: OnPi) -> None:
-    """On a host that has neither records nor archives: two formats, a broker and a tool for the archives, the broker."""
+    """On a host with neither records nor archives: two formats, a broker and a tool for the archives, the broker."""
     on("systemctl stop kafka; rm -r /opt/kafka/cds /var/lib/kafka/data /etc/kafka/identity.json")
     with executed(pi.container) as programs:
         run = playbook(SET)

@@ -21,9 +21,11 @@ from tests.hosts.play import clean_environment, inventory, playbook
 SET = "fieldbare"
 SECONDS = 300
 # What was started in the background ignores Ctrl-C, and its children do too.
-WITH_CTRL_C = (
-    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
-)
+WITH_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,14 @@
+"""A deployed Pi, pi1, and a second host, pi2, that serves time."""
+
+import pytest
+
+from tests.hosts.deployed import OnPi, look, on, pi, send, stored, wait_until
+
+__all__ = ["OnPi", "look", "on", "pi", "send", "stored", "wait_until"]
+SET = "field"
+
+
+@pytest.fixture
+def set_name() -> str:
+    """Return the name by which tests.hosts knows the hosts."""
+    return SET
