@@ -1,7 +1,7 @@
 """Record what a broker was started with, and say later what has changed since.
 
-    broker_inputs.py record  FILE INPUT...   write the fingerprints of all inputs to FILE, before the start
-    broker_inputs.py changed FILE INPUT...   print the inputs that differ from FILE, as a JSON list
+    broker_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND
+    broker_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
 An input is a file (its content counts), a symlink to a directory (its target counts), or a program below bin/ of a
 Java home (the JVM's library counts: a security update replaces it without changing any path).
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -31,11 +32,13 @@ def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
-def main(verb: str, file: str, *inputs: str) -> None:
-    now = {name: fingerprint(Path(name)) for name in inputs}
+def main(verb: str, file: str, *arguments: str) -> None:
+    end = arguments.index("--") if verb == "record" else len(arguments)
+    now = {name: fingerprint(Path(name)) for name in arguments[:end]}
     record = Path(file)
     if verb == "record":
         record.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        os.execv(arguments[end + 1], arguments[end + 1 :])
     else:
         before = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
         print(json.dumps(changed(before, now)))

@@ -18,9 +18,13 @@ fingerprint, changed = broker_inputs.fingerprint, broker_inputs.changed
 
 def run(verb: str, file: Path, *inputs: Path) -> list[str]:
     """The script as the unit and the role run it."""
-    command = [sys.executable, str(SCRIPT), verb, str(file), *map(str, inputs)]
+    then = ["--", "/bin/echo", "the broker"] if verb == "record" else []
+    command = [sys.executable, str(SCRIPT), verb, str(file), *map(str, inputs), *then]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
-    return json.loads(done.stdout) if verb == "changed" else []
+    if verb == "changed":
+        return json.loads(done.stdout)
+    assert done.stdout == "the broker\n"
+    return []
 
 
 @pytest.fixture
