@@ -32,7 +32,8 @@ options:
     elements: path
     required: true
   identity:
-    description: The manifest of M(raspi.kafka.kraft_format). It stays as long as the records do, and lists further directories.
+    description:
+      - The manifest of M(raspi.kafka.kraft_format). It stays as long as the records do, and lists their directories.
     type: path
     required: true
   user:
@@ -138,7 +139,7 @@ def refuse_foreign(paths: list[str]) -> None:
             with open(path, encoding="utf-8", errors="replace") as file:
                 foreign = _OURS not in file.read()
         else:
-            foreign = os.path.isdir(os.path.join(path, "bin")) and not os.path.isdir(os.path.join(path, "venv"))
+            foreign = os.path.isdir(os.path.join(path, "bin"))
         if foreign:
             raise UninstallError(f"{path} was not made by this collection. Remove it yourself. Nothing was changed.")
 

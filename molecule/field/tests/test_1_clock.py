@@ -62,9 +62,8 @@ def begin(on: OnPi, limit: int) -> str:
     """Start Kafka as a boot does, with another limit; returns the time, for the journal."""
     on(f"systemctl stop kafka {CLOCK}; mkdir -p {LIMIT.rsplit('/', 1)[0]}")
     start = f"/usr/bin/python3 /opt/raspi-kafka/libexec/wait_clock.py --limit {limit}"
-    on(
-        f"printf '[Service]\\nExecStart=\\nExecStart={start}\\nTimeoutStartSec=300\\n' > {LIMIT}; systemctl daemon-reload"
-    )
+    text = f"[Service]\\nExecStart=\\nExecStart={start}\\nTimeoutStartSec=300\\n"
+    on(f"printf '{text}' > {LIMIT}; systemctl daemon-reload")
     now = on("date +@%s")
     on("systemctl start --no-block kafka")
     return now

@@ -1,0 +1,70 @@
+"""What systemd says of a unit, and what follows from it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.raspi.kafka.plugins.modules.unit_started import StartError, Unit, judge, parse, plan, waits_for
+
+SHOWN = """\
+InvocationID=5c11bd2c6c2f4c5b8a5d3b3e1f0f9a77
+StatusText=the port is open, the broker loads its log and metadata
+Result=success
+ActiveState=activating
+SubState=start-post
+UnitFileState=enabled
+NeedDaemonReload=no
+"""
+
+
+def unit(active: str = "active", sub: str = "running", **more: object) -> Unit:
+    facts = {"result": "success", "status": "", "file_state": "enabled", "stale": False, "invocation": "a", **more}
+    return Unit(active, sub, **facts)
+
+
+def test_systemctl_show_is_read() -> None:
+    found = parse(SHOWN)
+    assert (found.active, found.sub, found.file_state, found.stale) == ("activating", "start-post", "enabled", False)
+    assert found.invocation.startswith("5c11")
+    assert waits_for("kafka.service", found).startswith("kafka.service starts: the port is open")
+
+
+@pytest.mark.parametrize(
+    ("found", "restarted", "commands"),
+    [
+        (unit(), False, []),
+        (unit(), True, ["restart"]),
+        (unit("inactive", "dead"), False, ["start"]),
+        (unit("failed", "failed"), False, ["start"]),
+        (unit("activating", "start-post"), False, []),
+        (unit("activating", "start-post"), True, []),
+        (unit("activating", "auto-restart"), False, ["restart"]),
+        (unit("activating", "start-pre", status="held back for 40 s"), False, ["restart"]),
+        (unit("inactive", "dead", file_state="disabled"), False, ["enable", "start"]),
+        (unit(stale=True), False, ["daemon-reload"]),
+    ],
+)
+def test_the_commands_that_lead_to_a_start(found: Unit, restarted: bool, commands: list[str]) -> None:
+    assert [words[0] for words in plan(found, restarted, reload=False)] == commands
+
+
+def test_files_that_were_written_are_loaded_first() -> None:
+    assert plan(unit("inactive", "dead"), restarted=False, reload=True) == [["daemon-reload"], ["start", "--no-block"]]
+
+
+def test_an_active_unit_has_started_and_one_under_way_has_not() -> None:
+    assert judge("kafka.service", unit())
+    assert not judge("kafka.service", unit("activating", "start"))
+    assert not judge("kafka.service", unit("deactivating", "stop-sigterm", status="held back for 10 s"))
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (unit("failed", "failed", result="exit-code"), "kafka.service did not start: failed, exit-code"),
+        (unit("activating", "auto-restart", result="timeout"), "did not start: activating, timeout"),
+        (unit("activating", "start-pre", status="held back until 64 MiB are free"), "held back until 64 MiB are free"),
+    ],
+)
+def test_a_failed_attempt_is_an_error_even_if_systemd_will_try_again(found: Unit, text: str) -> None:
+    with pytest.raises(StartError, match=text):
+        judge("kafka.service", found)

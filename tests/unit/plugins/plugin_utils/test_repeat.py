@@ -1,0 +1,64 @@
+"""A wait that says what it waits for; the module's answers are given, the clock is moved by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.raspi.kafka.plugins.plugin_utils import _repeat
+from ansible_collections.raspi.kafka.plugins.plugin_utils._repeat import RepeatingAction, line
+
+
+class Waiting(RepeatingAction):
+    """Gives one answer after the other, 15 s each."""
+
+    def __init__(self, answers: list[dict[str, Any]], clock: list[float]) -> None:
+        self.answers, self.clock, self.asked = answers, clock, []
+
+    def once(self, more: dict[str, Any], _variables: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(more)
+        self.clock[0] += 15
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(_repeat.ActionBase, "run", lambda *_arguments: {})
+    monkeypatch.setattr(_repeat.Display, "display", lambda _self, text: lines.append(text))
+    return lines
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, answers: list[dict[str, Any]]) -> tuple[dict[str, Any], Waiting]:
+    clock = [0.0]
+    monkeypatch.setattr(_repeat.time, "monotonic", lambda: clock[0])
+    action = Waiting(answers, clock)
+    return action.run(task_vars={"inventory_hostname": "pi1"}), action
+
+
+BUSY = {"changed": True, "done": False, "waits_for": "apt is locked by dpkg", "limit": 60, "remedy": "Wait."}
+
+
+def test_what_is_done_at_once_says_nothing(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    result, action = wait(monkeypatch, [{"done": True, "changed": False}])
+    assert (result["done"], said, action.asked) == (True, [], [{}])
+
+
+def test_every_slice_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    result, action = wait(monkeypatch, [BUSY, BUSY, {"done": True, "changed": False}])
+    assert said == [line("pi1", "apt is locked by dpkg", seconds, 60) for seconds in (15, 30)]
+    assert said[0] == "pi1: apt is locked by dpkg; 15 s of at most 60 s"
+    assert action.asked == [{}, {"again": True}, {"again": True}]
+    assert result["changed"]
+
+
+def test_after_the_limit_it_fails_with_a_remedy(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    result, _action = wait(monkeypatch, [BUSY])
+    assert result["failed"]
+    assert result["msg"] == "pi1: apt is locked by dpkg, and 60 s have passed. Wait."
+    assert len(said) == 3
+
+
+def test_a_failure_ends_the_wait(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    result, _action = wait(monkeypatch, [{"failed": True, "msg": "no"}])
+    assert (result["msg"], said) == ("no", [])
