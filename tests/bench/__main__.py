@@ -7,11 +7,17 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import idle, start, tools, topics
+from . import idle, second_run, start, tools, topics
 from .pi import ready
 from .table import machine
 
-BENCHES = {"start": start.main, "tools": tools.main, "topics": topics.main, "idle": idle.main}
+BENCHES = {
+    "start": start.main,
+    "tools": tools.main,
+    "topics": topics.main,
+    "idle": idle.main,
+    "second-run": second_run.main,
+}
 
 
 def main() -> int:

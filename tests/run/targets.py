@@ -15,7 +15,7 @@ from .stage import Stage
 ROOT = cache.REPOSITORY
 LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MACHINE = ("engine", "image", "archive")
-TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default")
+TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default", "molecule field")
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "test": TEST,
@@ -26,7 +26,8 @@ TARGETS = {
     "build": ("build",),
     "modules": ("modules",),
     "hosts": ("hosts",),
-    "molecule": ("molecule default",),
+    "molecule": ("molecule default", "molecule field"),
+    "bench": ("bench",),
     "demo": (DEPLOY,),
     "demo-down": ("hosts down demo", "engine down"),
 }
@@ -67,6 +68,7 @@ def checks() -> list[Stage]:
         ),
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
         scenario("default"),
+        check("bench", ["python3", "-m", "tests.bench"], 3600, MACHINE, live=True),
     ]
 
 
