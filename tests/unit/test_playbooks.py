@@ -11,11 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from plays import REPOSITORY, SECONDS, Host, run
 
-REPOSITORY = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("RASPI_KAFKA_CACHE") or REPOSITORY / ".cache")
 OLD_ANSIBLE = "2.16"
-SECONDS = 120
 # An address of TEST-NET-1 (RFC 5737): if a play contacted it, it would wait, and the test would see `unreachable`.
 PI = "pi1 ansible_host=192.0.2.1 ansible_ssh_common_args='-o ConnectTimeout=3'"
 
@@ -29,20 +28,8 @@ def play(
     fails: bool = True,
 ) -> str:
     """Run a playbook as its user does; returns what he reads, with its lines joined."""
-    path = tmp_path / "pis.ini"
-    path.write_text(inventory)
-    command = [python, "-m", "ansible", "playbook", book, "-i", str(path), *arguments]
-    # Nothing of the person who runs the tests: no cache, no configuration, no collections.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "ANSIBLE_NOCOLOR": "1"}
-    environment |= {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "COLUMNS": "200", "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    said = done.stdout + done.stderr
-    assert (done.returncode != 0) == fails, said
-    assert "unreachable=1" not in said
-    assert "Traceback" not in said
+    code, said = run(tmp_path, inventory, *arguments, book=book, python=python)
+    assert (code != 0) == fails, said
     return re.sub(r"\s+", " ", said)
 
 
@@ -97,10 +84,9 @@ def test_a_dry_run_of_the_proof_says_that_it_proves_nothing_and_contacts_nobody(
 def test_a_value_of_the_wrong_type_is_refused_before_anything_changes(
     tmp_path: Path, variable: str, wanted: str
 ) -> None:
-    # Should it not be refused, check mode, no root and no archive keep this machine as it is.
-    local = "ansible_connection=local ansible_become=false ansible_python_interpreter='{{ ansible_playbook_python }}'"
-    inventory = f"[pis]\npi1 {local}\n[pis:vars]\nkraft_broker_archive=/nonexistent\n{variable}\n"
-    said = play(tmp_path, inventory, "--check")
+    checked = {"warnings_found": [], "machine_id": "a", "hostname": "pi1", "disk_size": 30 << 30}
+    host = Host(tmp_path, "pi1", {"pi_host_check": [checked]})
+    said = play(tmp_path, f"[pis]\n{host.line()}\n[pis:vars]\n{variable}\n")
     name = variable.partition("=")[0]
     assert re.search(r"TASK \[(raspi\.kafka\.)?kraft_broker : Validating arguments against arg spec", said), said
     assert said.count("fatal: ") == 1

@@ -1,0 +1,281 @@
+"""What the play refuses of a host and of its settings: the whole play, on hosts that answer as a Raspberry Pi does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from plays import Host, failures, run
+
+MIB = 1 << 20
+ARCHIVE = b"no archive, but with the right sum"
+SUM = hashlib.sha512(ARCHIVE).hexdigest()
+FACTS: dict[str, Any] = {
+    "userspace_bits": "64",
+    "pkg_mgr": "apt",
+    "service_mgr": "systemd",
+    "python_version": "3.11.2",
+    "distribution": "Debian",
+    "distribution_version": "12",
+    "distribution_major_version": "12",
+    "memtotal_mb": 3793,
+    "default_ipv4": {"address": "192.0.2.5"},
+    "interfaces": [],
+}
+CHECKED = {"warnings_found": [], "machine_id": "a", "hostname": "pi", "disk_size": 30 << 30}
+NOT_REFUSED = "this is the first change of the host"
+LISTENER = 'LISTEN 0 5 0.0.0.0:9092 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino:1 cgroup:/x.service <->'
+
+
+class Case(NamedTuple):
+    """One thing that is wrong with a host, the task that refuses it, and a part of the message."""
+
+    task: str
+    text: str
+    variables: dict[str, Any]
+    facts: dict[str, Any]
+    answers: dict[str, list[dict[str, Any]]]
+
+
+def case(task: str, text: str, answers: dict[str, Any] | None = None, facts: dict[str, Any] | None = None) -> Any:
+    """Leave the settings to what follows: case(...)(name=value)."""
+    return lambda **variables: Case(task, text, variables, facts or {}, answers or {})
+
+
+def host(root: Path, name: str, answers: dict[str, Any], facts: dict[str, Any], **variables: Any) -> Host:
+    """A Raspberry Pi that has the release already; the play ends at its first change."""
+    told = {
+        "setup": [{"ansible_facts": {**FACTS, **facts}}],
+        "pi_host_check": [{**CHECKED, "machine_id": name, "hostname": name}],
+        "stat": [{"stat": {"exists": True}}],
+        "command": [{"stdout": ""}],
+        "host_files": [{"failed": True, "msg": NOT_REFUSED}],
+        **answers,
+    }
+    return Host(root, name, told, **variables)
+
+
+def inventory(*hosts: Host) -> str:
+    return "\n".join(["[pis]", *(one.line() for one in hosts), ""])
+
+
+def role(tmp_path: Path, one: Host, name: str, **more: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Run a role, or one file of its tasks; returns the exit code, and task and message of a failure."""
+    tasks = [{"ansible.builtin.import_role": {"name": f"raspi.kafka.{name}", **more}}]
+    (tmp_path / "role.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": tasks}]))
+    code, said = run(tmp_path, inventory(one), book=str(tmp_path / "role.yml"))
+    return code, failures(said)
+
+
+UNBOUNDED = {"name": "t", "partitions": 1, "configs": {"retention.bytes": -1}}
+ARCHIVED = case(
+    "kraft_broker : Say why there is no archive", "there is no such file", {"stat": [{"stat": {"exists": False}}]}
+)
+RELEASE = case("kraft_broker : Refuse a release without a known checksum", "No sha512 is known for Kafka")
+SETTINGS = case("kraft_broker : Refuse contradictory settings", "do not fit: kraft_broker_log_dirs needs")
+KEYS = case("kraft_broker : Refuse keys that have a variable of their own", "without the keys process.roles, node.id")
+WRONG_HOST = "kraft_broker : Refuse a host that cannot run it"
+PORTS = "kraft_broker : Refuse ports that another program has"
+CASES = {
+    "nothing": case("pi_host : Write what spares the card and guards the clock", NOT_REFUSED)(),
+    "a topic that only time bounds": case(
+        "pi_host : Refuse topics that nothing but time bounds", "Topic t declares retention.bytes -1"
+    )(topics_declared=[UNBOUNDED]),
+    "what the host's own check refuses": case(
+        "pi_host : Refuse a host that cannot be a gateway",
+        "32-bit",
+        {"pi_host_check": [{"failed": True, "msg": "32-bit"}]},
+    )(),
+    "an unknown release": RELEASE(kraft_broker_version="9.9.9"),
+    "a sum that is none": RELEASE(kraft_broker_archive_sha512="abc"),
+    "a 32-bit userland": case(WRONG_HOST, "with a 32-bit userland", facts={"userspace_bits": "32"})(),
+    "no apt": case(WRONG_HOST, "userland, dnf5", facts={"pkg_mgr": "dnf5"})(),
+    "no systemd": case(WRONG_HOST, "openrc and Python", facts={"service_mgr": "openrc"})(),
+    "an old Python": case(WRONG_HOST, "Python 3.9.2", facts={"python_version": "3.9.2"})(),
+    "no log directory": SETTINGS(kraft_broker_log_dirs=[]),
+    "a relative log directory": SETTINGS(kraft_broker_log_dirs=["data"]),
+    "a log directory with a blank": SETTINGS(kraft_broker_log_dirs=["/mnt/my ssd"]),
+    "a log directory that the unit hides": SETTINGS(kraft_broker_log_dirs=["/mnt/ssd", "/home/pi/kafka"]),
+    "one port twice": SETTINGS(kraft_broker_local_port=9092),
+    "a low port": SETTINGS(kraft_broker_port=80),
+    "a port that is none": SETTINGS(kraft_broker_port=65536),
+    "a negative node id": SETTINGS(kraft_broker_node_id=-1),
+    "a key with a variable": KEYS(kraft_broker_extra_config={"log.dirs": "/x"}),
+    "keys that are no dictionary": KEYS(kraft_broker_extra_config="log.cleaner.threads=2"),
+    "a missing archive": ARCHIVED(kraft_broker_archive="/nowhere/kafka.tgz"),
+    "a wrong archive": ARCHIVED(kraft_broker_archive="{archive}", kraft_broker_archive_sha512="0" * 128)._replace(
+        text=f"its sha512 is {SUM}, wanted is {'0' * 128}"
+    ),
+    "an address of loopback": case(
+        "kraft_broker : Choose the address that clients are told", "kraft_broker_advertised_address=127.0.0.1 cannot be"
+    )(kraft_broker_advertised_address="127.0.0.1"),
+    "a port of another program": case(PORTS, "taken by python3 (pid 7)", {"command": [{"stdout": LISTENER}]})(),
+    "directories of another cluster": case(
+        "kraft_broker : Refuse log directories that belong to another cluster or node",
+        "another cluster",
+        {"kraft_format": [{"failed": True, "msg": "another cluster"}]},
+    )(),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    """Case -> task and message, from one run of the play over all cases that are asked for."""
+    root = tmp_path_factory.mktemp("refusals")
+    (root / "kafka.tgz").write_bytes(ARCHIVE)
+    asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    hosts = {}
+    for number, name in enumerate(name for name in CASES if name in asked):
+        one = CASES[name]
+        variables = {
+            key: value.format(archive=root / "kafka.tgz") if isinstance(value, str) else value
+            for key, value in one.variables.items()
+        }
+        hosts[name] = host(root, f"pi{number}", one.answers, one.facts, **variables)
+    code, said = run(root, inventory(*hosts.values()), book="site.yml")
+    assert code == 2, said
+    assert not re.search(r"changed=[1-9]", said)
+    found = failures(said)
+    return {name: found.get(one.name, ("none", said)) for name, one in hosts.items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_host_is_refused_for(refused: dict[str, tuple[str, str]], name: str) -> None:
+    task, text = refused[name]
+    assert task == CASES[name].task, text
+    assert CASES[name].text in text
+
+
+# --- several hosts
+
+
+class Pair(NamedTuple):
+    """Two hosts of one play, and in which task and why each was refused."""
+
+    hosts: tuple[Host, Host]
+    failed: dict[str, tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """Two copies of one card, one of which has a name that nobody knows."""
+    root = tmp_path_factory.mktemp("pair")
+    topic = {"name": "t", "partitions": 3, "configs": {"retention.bytes": 100 * MIB, "segment.bytes": MIB}}
+    copies = {"pi_host_check": [{**CHECKED, "machine_id": "same"}]}
+    variables = {"topics_declared": [topic], "kraft_broker_log_dirs": ["/mnt/ssd"]}
+    first = host(root, "pi1", copies, {}, **variables)
+    second = host(root, "pi2", copies, {}, **variables, kraft_broker_advertised_address="no-such-host.invalid")
+    _code, said = run(root, inventory(first, second), book="site.yml")
+    return Pair((first, second), failures(said))
+
+
+APART = "pi_host : Refuse hosts that cannot be told apart or found"
+
+
+def test_copies_of_a_card_are_refused(pair: Pair) -> None:
+    assert {task for task, _text in pair.failed.values()} == {APART}
+    assert "pi1 and pi2 have the same machine-id same" in pair.failed["pi1"][1]
+
+
+def test_a_name_that_the_control_node_cannot_resolve_is_refused(pair: Pair) -> None:
+    assert pair.failed["pi2"][0] == APART
+    assert "The control node cannot resolve no-such-host.invalid, which clients are told" in pair.failed["pi2"][1]
+
+
+def test_each_host_is_asked_for_the_names_of_all(pair: Pair) -> None:
+    assert [one.given("pi_host_check")[0]["resolve"] for one in pair.hosts] == [["no-such-host.invalid"]] * 2
+
+
+def test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself(pair: Pair) -> None:
+    asked = pair.hosts[0].given("pi_host_check")[0]
+    assert asked["log_dirs"] == ["/mnt/ssd"]
+    assert asked["keeps"] == 3 * (100 + 1) * MIB + 440 * MIB
+
+
+def test_nothing_is_formatted_before_all_is_checked(tmp_path: Path) -> None:
+    one = host(tmp_path, "pi1", {"kraft_format": [{"failed": True, "msg": "not this one"}]}, {})
+    _code, said = run(tmp_path, inventory(one), book="site.yml")
+    assert failures(said)["pi1"][1] == "not this one"
+    assert [asked["_ansible_check_mode"] for asked in one.given("kraft_format")] == [True]
+
+
+# --- what fails later
+
+
+def test_a_java_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    said = [{"stdout": "1 0"}, {"stdout": ""}, {"stdout": "11"}]
+    answers = {"setup": [{"ansible_facts": FACTS}], "command": said, "apt_unlocked": [{"done": True}]}
+    one = Host(tmp_path, "pi1", answers)
+    assert role(tmp_path, one, "java")[1]["pi1"] == (
+        "java : Refuse a Java that is too old for Kafka",
+        "/usr/bin/java on pi1 is 11, Kafka needs 17 or later (KIP-1013). Set java_package to a newer one, or choose "
+        "with sudo update-alternatives --config java.",
+    )
+
+
+def test_apt_is_waited_for_before_something_is_installed(tmp_path: Path) -> None:
+    locked = {"failed": True, "msg": "apt is locked"}
+    one = Host(tmp_path, "pi1", {"command": [{"stdout": "1 0"}], "apt_unlocked": [locked]}, pi_host_packages=["x"])
+    assert role(tmp_path, one, "pi_host", tasks_from="packages")[1]["pi1"][1] == "apt is locked"
+    assert one.given("apt") == []
+
+
+def test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines(tmp_path: Path) -> None:
+    journal = [{"stdout": "Caused by: a.B: no such file\n\tat a.B.c(B.java:1)\n"}]
+    answers = {"unit_started": [{"failed": True, "msg": "kafka.service did not start"}], "command": journal}
+    one = Host(tmp_path, "pi1", answers, __kraft_broker_written={"changed_paths": []})
+    _task, text = role(tmp_path, one, "kraft_broker", tasks_from="start")[1]["pi1"]
+    assert "Kafka on pi1 does not serve clients. Its last lines were: Caused by: a.B: no such file. Mend" in text
+
+
+def verified(tmp_path: Path, *answers: dict[str, Any]) -> tuple[int, Host]:
+    """Run the role of the proof; returns the exit code and the host."""
+    proof = {"produce_consume": list(answers)}
+    one = Host(tmp_path, "pi1", proof, python_venv_control_python="/nowhere", ansible_become=False)
+    return role(tmp_path, one, "verify")[0], one
+
+
+def test_a_proof_that_fails_fails_the_play(tmp_path: Path) -> None:
+    assert verified(tmp_path, {"failed": True, "msg": "1 of 100 acknowledged records were not read"})[0] == 2
+
+
+def test_a_proof_looks_at_the_disk(tmp_path: Path) -> None:
+    code, one = verified(tmp_path, {"brokers": []})
+    assert code == 0
+    assert [asked["on_disk"] for asked in one.given("produce_consume")] == [True]
+
+
+# --- the way back
+
+
+def uninstalled(tmp_path: Path, *arguments: str) -> tuple[int, str, list[tuple[bool, bool]]]:
+    """Run the playbook without a terminal; returns its exit code, what it said, and of each call: dry? with records?"""
+    one = Host(tmp_path, "pi1", {"uninstall": [{"removes": ["/opt/kafka"], "keeps": ["/data (records)"]}]})
+    code, said = run(tmp_path, inventory(one), *arguments, book="playbooks/uninstall.yml")
+    return code, said, [(asked["_ansible_check_mode"], asked["data"]) for asked in one.given("uninstall")]
+
+
+def test_nothing_is_removed_that_was_not_confirmed(tmp_path: Path) -> None:
+    code, said, calls = uninstalled(tmp_path)
+    assert (code, calls) == (2, [(True, False)])
+    assert failures(said)["pi1"][0] == "Stop unless it was confirmed"
+
+
+def test_what_was_confirmed_is_listed_and_removed_and_records_are_kept(tmp_path: Path) -> None:
+    code, said, calls = uninstalled(tmp_path, "-e", "uninstall_confirmed=true")
+    assert (code, calls) == (0, [(True, False), (False, False)])
+    assert said.index("/opt/kafka") < said.index("TASK [Remove it]")
+
+
+def test_records_are_removed_where_that_is_said(tmp_path: Path) -> None:
+    _code, _said, calls = uninstalled(tmp_path, "-e", "uninstall_confirmed=true", "-e", "uninstall_data=true")
+    assert calls == [(True, True), (False, True)]
+
+
+def test_a_dry_run_asks_and_removes_nothing(tmp_path: Path) -> None:
+    code, _said, calls = uninstalled(tmp_path, "--check")
+    assert (code, calls) == (0, [(True, False), (True, False)])
