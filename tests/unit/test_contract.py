@@ -228,6 +228,18 @@ def test_every_known_release_has_a_sha512_of_its_own() -> None:
     assert defaults("kraft_broker")["kraft_broker_version"] in sums
 
 
+def test_every_package_of_python_is_bound_to_its_hash() -> None:
+    calls = [
+        str(options)
+        for path in files("python_venv")
+        for task in tasks(load(path))
+        for action, options in task.items()
+        if action == "ansible.builtin.pip" or (action.endswith(".command") and "-m pip " in str(options))
+    ]
+    assert len(calls) == 3, "the calls of pip were not found"
+    assert [call for call in calls if "--require-hashes" not in call] == []
+
+
 def test_a_key_of_server_properties_stands_once() -> None:
     text = (REPOSITORY / "roles/kraft_broker/templates/server.properties.j2").read_text(encoding="utf-8")
     keys = Counter(re.findall(r"^([a-z][a-z.]+)=", text, re.MULTILINE))

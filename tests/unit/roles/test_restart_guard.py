@@ -130,3 +130,16 @@ def test_a_full_disk_holds_until_there_is_space(
         "<4>The next start is held back until 64 MiB are free for /data; 0 MiB are",
         "<5>It is tried again",
     ]
+
+
+def test_failures_hold_back_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(guard, "_NOTE", tmp_path / "failures.json")
+    monkeypatch.setattr(guard.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(guard.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    guard.write_note(guard.Note(failures=3))
+    guard.hold([str(tmp_path)])
+    assert clock == [1040.0]
+    assert "held back for 40 s after failure 3 in a row" in capsys.readouterr().out

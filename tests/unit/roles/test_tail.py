@@ -106,3 +106,12 @@ def test_an_unknown_topic_is_answered_with_the_known_ones() -> None:
     said = tail.unknown("temp", {"telemetry", "events", "__consumer_offsets"}, "127.0.0.1:19092")
     assert said == "There is no topic temp at 127.0.0.1:19092; there are events, telemetry."
     assert tail.unknown("temp", set(), "pi:1") == "There is no topic temp at pi:1; there is none yet."
+
+
+def test_an_unknown_topic_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = SimpleNamespace(topics=lambda: {"telemetry"})
+    monkeypatch.setattr(tail, "KafkaConsumer", lambda **_options: consumer)
+    monkeypatch.setattr(tail.Tail, "answers", lambda _self: True)
+    assert tail.Tail("pi:1", "telemetry", [], 10).connect() is consumer
+    with pytest.raises(SystemExit, match="There is no topic temp at pi:1"):
+        tail.Tail("pi:1", "temp", [], 10).connect()

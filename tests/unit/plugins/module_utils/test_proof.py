@@ -135,10 +135,16 @@ def test_each_broker_is_given_a_partition_that_it_leads() -> None:
     assert assign(brokers, [partition(0, 2), partition(1, 1), partition(2, 1)], "t") == {1: 1, 2: 0}
 
 
-@pytest.mark.parametrize("partitions", [[partition(0, 1)], [partition(0, 1), partition(1, -1)]])
+@pytest.mark.parametrize(
+    ("partitions", "text"),
+    [
+        ([partition(0, 1)], "No partition of topic t, which has 1, is led by broker 2"),
+        ([partition(0, 1), partition(1, 2), partition(2, -1)], "Partition 2 of topic t has no leader"),
+    ],
+)
 def test_a_broker_without_a_partition_or_a_partition_without_leader_is_refused(
-    partitions: list[dict[str, Any]],
+    partitions: list[dict[str, Any]], text: str
 ) -> None:
-    with pytest.raises(ExpectedError) as refused:
+    with pytest.raises(ExpectedError, match=text) as refused:
         assign([Broker(1, "a", 1), Broker(2, "b", 1)], partitions, "t")
     assert refused.value.facts["reason"] == "no_leader"

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
-from ansible_collections.raspi.kafka.plugins.module_utils._kafka import INT, ConfigEntry
+import contextlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils._kafka import INT, ConfigEntry, ExpectedError
+from ansible_collections.raspi.kafka.plugins.modules import kafka_cluster_config
 from ansible_collections.raspi.kafka.plugins.modules.kafka_cluster_config import check, describe, plan
 
 TYPES = {"min.insync.replicas": INT}
@@ -42,3 +48,36 @@ def test_a_plan_can_be_read() -> None:
         "set a=2 for all brokers (was unset)",
         "reset b for all brokers (was 1)",
     ]
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, configs: dict[str, Any], *, check_mode: bool = False) -> list[bool]:
+    """Run the module; returns of each time that the changes were sent whether they were only to be judged."""
+    calls: list[bool] = []
+
+    def alter(_admin: Any, _kind: int, changes: Any, validate_only: bool) -> dict[str, str]:
+        calls.append(validate_only)
+        return {"": "It is too high"} if "99" in changes[""].values() else {}
+
+    monkeypatch.setattr(kafka_cluster_config, "admin_client", lambda _params: contextlib.nullcontext())
+    monkeypatch.setattr(kafka_cluster_config, "known_configs", lambda _admin: KNOWN)
+    monkeypatch.setattr(
+        kafka_cluster_config, "read", lambda _admin: {"min.insync.replicas": "2"} if False in calls else {}
+    )
+    monkeypatch.setattr(kafka_cluster_config, "alter_configs", alter)
+    kafka_cluster_config.work(SimpleNamespace(params={"configs": configs}, check_mode=check_mode))
+    return calls
+
+
+def test_what_is_refused_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ExpectedError, match=r"server\.properties and restart\. Nothing was changed"):
+        sent(monkeypatch, {"log.dirs": "/x"})
+
+
+def test_brokers_judge_before_a_change_and_a_dry_run_makes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sent(monkeypatch, {"min.insync.replicas": 2}) == [True, False]
+    assert sent(monkeypatch, {"min.insync.replicas": 2}, check_mode=True) == [True]
+
+
+def test_what_the_cluster_refuses_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ExpectedError, match=r"set min\.insync\.replicas=99 .*: It is too high Nothing was changed"):
+        sent(monkeypatch, {"min.insync.replicas": 99}, check_mode=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     ConfigEntry,
     ExpectedError,
 )
+from ansible_collections.raspi.kafka.plugins.modules import kafka_topics
 from ansible_collections.raspi.kafka.plugins.modules.kafka_topics import (
     Current,
     Wanted,
@@ -207,3 +210,48 @@ def test_options_become_what_is_wanted() -> None:
     }
     configs = {"cleanup.policy": "compact,delete", "preallocate": "true", "retention.ms": None}
     assert parse([option]) == [Wanted("a", 1, None, configs, present=False, internal=True)]
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, *, check_mode: bool) -> list[bool]:
+    """Let the module create a topic; returns of each time that the plan was sent whether it was only to be judged."""
+    calls: list[bool] = []
+    monkeypatch.setattr(kafka_topics, "admin_client", lambda _params: contextlib.nullcontext())
+    monkeypatch.setattr(kafka_topics, "read", lambda _admin, _wanted: {"a": existing(1)} if False in calls else {})
+    monkeypatch.setattr(kafka_topics, "apply", lambda _admin, _changes, validate_only: calls.append(validate_only))
+    topic = {
+        "name": "a",
+        "partitions": 1,
+        "replication_factor": 1,
+        "configs": {},
+        "state": "present",
+        "internal": False,
+    }
+    result = kafka_topics.work(SimpleNamespace(params={"topics": [topic]}, check_mode=check_mode))
+    assert result["created"] == ["a"]
+    return calls
+
+
+def test_brokers_judge_all_changes_before_one_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sent(monkeypatch, check_mode=False) == [True, False]
+
+
+def test_a_dry_run_only_lets_the_brokers_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sent(monkeypatch, check_mode=True) == [True]
+
+
+@pytest.mark.parametrize(("validate_only", "end"), [(True, "Nothing was changed."), (False, "may have been made.")])
+def test_what_a_broker_refuses_is_a_sentence(validate_only: bool, end: str) -> None:
+    answer = {"topics": [{"name": "a", "error_code": 38, "error_message": "There are too few brokers."}]}
+    admin = SimpleNamespace(create_topics=lambda *_names, **_options: answer)
+    with pytest.raises(ExpectedError, match="Cannot create topic a: There are too few brokers") as refused_by_broker:
+        kafka_topics.apply(admin, plan({}, [Wanted("a", 1, 3)]), validate_only)
+    assert str(refused_by_broker.value).endswith(end)
+
+
+def test_changes_that_no_broker_shows_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_topics, "CONVERGE_SECONDS", -1)
+    monkeypatch.setattr(kafka_topics, "read", lambda _admin, _wanted: {})
+    wanted = [Wanted("a", 1)]
+    with pytest.raises(ExpectedError, match="left to do: create topic a") as late:
+        kafka_topics.converge(None, wanted, plan({}, wanted))
+    assert late.value.facts["reason"] == "timeout"

@@ -157,9 +157,10 @@ def test_a_damaged_meta_properties_is_refused_and_named(tmp_path: Path, content:
         b"null",
         b"\xff\xfe\x80",
         b'{"node_id": 1}',
-        b'{"cluster_id": null, "node_id": 1}',
-        b'{"cluster_id": "", "node_id": 1}',
-        b'{"cluster_id": "' + OURS.encode() + b'", "node_id": "one"}',
+        b'{"cluster_id": null, "node_id": 1, "log_dirs": []}',
+        b'{"cluster_id": "", "node_id": 1, "log_dirs": []}',
+        b'{"cluster_id": "' + OURS.encode() + b'", "node_id": "one", "log_dirs": []}',
+        b'{"cluster_id": "' + OURS.encode() + b'", "node_id": 1}',
     ],
 )
 def test_a_damaged_manifest_is_refused_and_named(tmp_path: Path, content: bytes) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.raspi.kafka.plugins.modules import pi_host_check
 from ansible_collections.raspi.kafka.plugins.modules.pi_host_check import (
     Disk,
     Host,
@@ -200,3 +204,47 @@ def test_real_directories_names_and_sizes(tmp_path: Path) -> None:
     assert found.size >= found.available > 0
     assert found.used >= 8192
     assert unresolved(["localhost", "127.0.0.1", "no-such-host.invalid"]).keys() == {"no-such-host.invalid"}
+
+
+def test_what_is_installed_unpacked_or_running_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pi_host_check, "_UNIT_FOLDERS", ())
+    monkeypatch.setattr(pi_host_check, "output", lambda *_words: "kafka not-installed\nmosquitto installed\n")
+    monkeypatch.setattr(pi_host_check, "running", lambda: {7: "java kafka.Kafka server.properties"})
+    monkeypatch.setattr("os.path.isdir", lambda path: path == "/opt/kafka/libs")
+    found = pi_host_check.foreign()
+    assert found == tuple(describe_foreign([], [7], ["mosquitto"], ["/opt/kafka/libs"]))
+
+
+def test_everything_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = {"dpkg": "armhf\n", "vcgencmd": "throttled=0x50005\n"}
+    monkeypatch.setattr(pi_host_check, "output", lambda program, *_words: programs[program])
+    monkeypatch.setattr(pi_host_check, "foreign", lambda: ("A.",))
+    found = pi_host_check.look([str(tmp_path)], ["no-such-host.invalid"], parse_mounts(PI))
+    assert (found.architecture, found.throttled, found.foreign) == ("armhf", 0x50005, ("A.",))
+    assert found.memory_mib > 0
+    assert found.disks[0].log_dirs == (str(tmp_path),)
+    assert found.unresolved.keys() == {"no-such-host.invalid"}
+
+
+def checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], found: Host) -> dict[str, Any]:
+    """Run the module on a host of which this was found."""
+    monkeypatch.setattr(pi_host_check, "look", lambda *_options: found)
+    with patch_module_args({"log_dirs": ["/var/lib/kafka/data"], "keeps": GIB}), pytest.raises(SystemExit):
+        pi_host_check.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_host_is_refused_in_one_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    said = checked(monkeypatch, capsys, host(architecture="armhf", memory_mib=906))
+    assert said["failed"]
+    assert "Flash the 64-bit image. It has 906 MiB of memory" in said["msg"]
+    assert said["msg"].endswith("Nothing was changed.")
+
+
+def test_a_good_host_is_told_what_to_mend(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    ssd = mount_of("/mnt/my ssd", parse_mounts(PI))
+    said = checked(monkeypatch, capsys, host(throttled=0x1, disks=(disk(mount=ssd),)))
+    assert not said["changed"]
+    assert said["disk_size"] == 29 * GIB
+    assert "too low (now" in said["warnings_found"][0]
+    assert "without noatime" in said["warnings_found"][-1]

@@ -67,3 +67,8 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     params = {"dest": str(tmp_path / "no" / "x"), "sha512": SUM, "piece": str(tmp_path / "piece"), "offset": 0}
     with pytest.raises(PushError, match=r"Cannot write .*No such file or directory"):
         run({**params, "finish": False})
+
+
+def test_a_damaged_file_on_the_host_is_sent_again(tmp_path: Path) -> None:
+    (tmp_path / "kafka.tgz").write_bytes(CONTENT[:-1])
+    assert not state(str(tmp_path / "kafka.tgz"), SUM)["done"]

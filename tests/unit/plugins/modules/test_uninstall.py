@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from ansible_collections.raspi.kafka.plugins.modules.uninstall import (
     log_dirs_of,
     plan,
     refuse_foreign,
+    remove,
     remove_empty,
     remove_records,
+    run,
 )
 
 DATA = "/var/lib/kafka/data"
@@ -96,3 +99,50 @@ def test_the_manifest_lists_further_directories(tmp_path: Path) -> None:
     (tmp_path / "identity.json").write_text(json.dumps({"log_dirs": [DATA, "/mnt/ssd"]}))
     assert log_dirs_of(str(tmp_path / "identity.json")) == [DATA, "/mnt/ssd"]
     assert log_dirs_of(str(tmp_path / "none")) == []
+
+
+def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "4.1.1").mkdir()
+    (tmp_path / "current").symlink_to(tmp_path / "4.1.1")
+    remove(str(tmp_path / "current"))
+    assert [path.name for path in tmp_path.iterdir()] == ["4.1.1"]
+
+
+def module(tmp_path: Path, **more: Any) -> SimpleNamespace:
+    """A host below `tmp_path` with a release and a log directory, and no user of ours."""
+    (tmp_path / "opt" / "kafka" / "4.1.1").mkdir(parents=True)
+    (tmp_path / "data" / "telemetry-0").mkdir(parents=True)
+    params = {
+        "units": [],
+        "paths": [str(tmp_path / "opt" / "kafka")],
+        "log_dirs": [str(tmp_path / "data")],
+        "identity": str(tmp_path / "identity.json"),
+        "user": "nobody-knows",
+        "data": True,
+    }
+    return SimpleNamespace(params=params, check_mode=more.get("check_mode", False))
+
+
+def test_what_kafka_has_formatted_is_removed_on_demand(tmp_path: Path) -> None:
+    host = module(tmp_path)
+    (tmp_path / "data" / "meta.properties").touch()
+    assert run(host)["removes"] == [str(tmp_path / "opt" / "kafka"), f"{tmp_path / 'data'} (records)"]
+    assert [path.name for path in tmp_path.iterdir()] == ["opt"]
+
+
+def test_a_directory_without_records_is_not_emptied(tmp_path: Path) -> None:
+    run(module(tmp_path))
+    assert (tmp_path / "data" / "telemetry-0").exists()
+
+
+def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
+    assert run(module(tmp_path, check_mode=True))["changed"]
+    assert (tmp_path / "opt" / "kafka" / "4.1.1").exists()
+
+
+def test_another_kafka_is_not_touched(tmp_path: Path) -> None:
+    host = module(tmp_path)
+    (tmp_path / "opt" / "kafka" / "bin").mkdir()
+    with pytest.raises(UninstallError, match="was not made by this collection"):
+        run(host)
+    assert (tmp_path / "opt" / "kafka" / "4.1.1").exists()

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
-from ansible_collections.raspi.kafka.plugins.modules.unit_started import StartError, Unit, judge, parse, plan, waits_for
+from ansible_collections.raspi.kafka.plugins.modules import unit_started
+from ansible_collections.raspi.kafka.plugins.modules.unit_started import (
+    StartError,
+    Unit,
+    judge,
+    parse,
+    plan,
+    systemctl,
+    wait,
+    waits_for,
+)
 
 SHOWN = """\
 InvocationID=5c11bd2c6c2f4c5b8a5d3b3e1f0f9a77
@@ -68,3 +80,16 @@ def test_an_active_unit_has_started_and_one_under_way_has_not() -> None:
 def test_a_failed_attempt_is_an_error_even_if_systemd_will_try_again(found: Unit, text: str) -> None:
     with pytest.raises(StartError, match=text):
         judge("kafka.service", found)
+
+
+def test_the_state_of_the_run_that_ends_is_not_taken_for_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [unit(invocation="old"), unit("failed", "failed", invocation="old"), unit(invocation="new")]
+    monkeypatch.setattr(unit_started, "show", lambda _module: shown.pop(0))
+    monkeypatch.setattr(unit_started.time, "sleep", lambda _seconds: None)
+    assert wait(SimpleNamespace(params={"name": "kafka.service"}), "old").invocation == "new"
+
+
+def test_a_systemctl_that_fails_is_a_sentence() -> None:
+    module = SimpleNamespace(run_command=lambda _command: (1, "", "Unit kafka.service not found.\n"))
+    with pytest.raises(StartError, match=r"^systemctl enable kafka.service failed: Unit kafka.service not found.$"):
+        systemctl(module, "enable", "kafka.service")
