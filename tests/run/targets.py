@@ -22,6 +22,7 @@ TARGETS = {
     "venv": ("venv",),
     "lint": LINT,
     "unit": ("unit",),
+    "mutations": ("mutations",),
     "sanity": ("sanity",),
     "build": ("build",),
     "modules": ("modules",),
@@ -38,7 +39,8 @@ KEEP_ENGINE = ("demo", "demo-down")
 def stages(target: str) -> list[Stage]:
     """Return a target's stages after those that they need."""
     known = {stage.name: stage for stage in [*checks(), *scenarios(), *demo()]}
-    names = (*TEST, *(stage.name for stage in scenarios())) if target == "test-all" else TARGETS[target]
+    everything = (*TEST, "mutations", *(stage.name for stage in scenarios()))
+    names = everything if target == "test-all" else TARGETS[target]
     wanted = set(names)
     for name in reversed(known):  # what a stage needs stands before it
         if name in wanted:
@@ -55,7 +57,8 @@ def checks() -> list[Stage]:
         check("ruff check", ["ruff", "check", "--output-format", "concise", "."], 60),
         check("ruff format", ["ruff", "format", "--check", "--diff", "."], 60),
         check("changelog", ["antsibull-changelog", "lint"], 60, absent=unless("changelogs/config.yaml")),
-        check("unit", ["pytest", "tests/unit"], 300),
+        check("unit", ["pytest", "tests/unit"], 600),
+        check("mutations", ["python3", "-m", "tests.mutations"], 900, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
         *machine(),
