@@ -1449,6 +1449,16 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/pi_host/tasks/clock.yml",
+        "test_refusals.py",
+        (
+            "a clock that may be wrong is no warning",
+            "test_a_clock_that_may_be_wrong_is_a_warning",
+            "when: not __pi_host_now.right",
+            "when: false",
+        ),
+    ),
+    *of(
         "roles/java/tasks/main.yml",
         "test_refusals.py",
         (
@@ -1508,6 +1518,18 @@ MUTATIONS = [
             "test_a_proof_that_fails_fails_the_play",
             "  register: __verify_host\n",
             "  register: __verify_host\n  failed_when: false\n",
+        ),
+        (
+            "nothing is proven from the control node",
+            "test_a_proof_goes_through_the_advertised_address_from_here_too",
+            "when: hostvars[inventory_hostname].ansible_connection | default('ssh') != 'local'",
+            "when: false",
+        ),
+        (
+            "a broker that only the Pi can reach is no failure",
+            "test_a_broker_that_only_the_pi_reaches_is_a_failure",
+            "ansible.builtin.fail:",
+            "ansible.builtin.debug:",
         ),
     ),
     *of(

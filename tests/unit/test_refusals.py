@@ -63,11 +63,19 @@ def inventory(*hosts: Host) -> str:
     return "\n".join(["[pis]", *(one.line() for one in hosts), ""])
 
 
-def role(tmp_path: Path, one: Host, name: str, **more: str) -> tuple[int, dict[str, tuple[str, str]]]:
-    """Run a role, or one file of its tasks; returns the exit code, and task and message of a failure."""
-    tasks = [{"ansible.builtin.import_role": {"name": f"raspi.kafka.{name}", **more}}]
+def played(tmp_path: Path, one: Host, name: str, **more: str) -> tuple[int, str]:
+    """Run a role, or one file of its tasks; returns the exit code and what was said, at the end the warnings."""
+    tasks = [
+        {"ansible.builtin.import_role": {"name": f"raspi.kafka.{name}", **more}},
+        {"ansible.builtin.debug": {"msg": "{{ pi_host_warnings | default([]) | join(' ') }}"}},
+    ]
     (tmp_path / "role.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": tasks}]))
-    code, said = run(tmp_path, inventory(one), book=str(tmp_path / "role.yml"))
+    return run(tmp_path, inventory(one), book=str(tmp_path / "role.yml"))
+
+
+def role(tmp_path: Path, one: Host, name: str, **more: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Run a role as played() does; returns the exit code, and task and message of a failure."""
+    code, said = played(tmp_path, one, name, **more)
     return code, failures(said)
 
 
@@ -232,11 +240,44 @@ def test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines(tmp_path:
     assert "Kafka on pi1 does not serve clients. Its last lines were: Caused by: a.B: no such file. Mend" in text
 
 
-def verified(tmp_path: Path, *answers: dict[str, Any]) -> tuple[int, Host]:
-    """Run the role of the proof; returns the exit code and the host."""
-    proof = {"produce_consume": list(answers)}
-    one = Host(tmp_path, "pi1", proof, python_venv_control_python="/nowhere", ansible_become=False)
+def test_a_clock_that_may_be_wrong_is_a_warning(tmp_path: Path) -> None:
+    said = [{"stdout": json.dumps({"right": False, "why": "it follows nobody"})}]
+    one = Host(
+        tmp_path, "pi1", {"command": said, "unit_started": [{"done": True}]}, __pi_host_files={"changed_paths": []}
+    )
+    assert (
+        "The clock of pi1 may be wrong: it follows nobody. Kafka"
+        in played(tmp_path, one, "pi_host", tasks_from="clock")[1]
+    )
+
+
+def verified(tmp_path: Path, answer: dict[str, Any]) -> tuple[int, Host]:
+    """Run the role of the proof over a local connection; returns the exit code and the host."""
+    one = Host(tmp_path, "pi1", {"produce_consume": [answer]}, python_venv_control_python="/nowhere")
     return role(tmp_path, one, "verify")[0], one
+
+
+def proven_from_here(tmp_path: Path, answer: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], Host]:
+    """Run the role of the proof, with an answer for the control node; returns what failed and the control node."""
+    here = Host(tmp_path, "control-node", {"produce_consume": [answer]})
+    told = {"produce_consume": [{"brokers": [{"address": "192.0.2.5:9092"}]}]}
+    # By its full name the connection is another one than the local connection that proves nothing more.
+    variables = {"ansible_connection": "ansible.builtin.local"}
+    one = Host(tmp_path, "pi1", told, python_venv_control_python=str(here.folder / "python"), **variables)
+    return role(tmp_path, one, "verify")[1], here
+
+
+def test_a_proof_goes_through_the_advertised_address_from_here_too(tmp_path: Path) -> None:
+    failed, here = proven_from_here(tmp_path, {"brokers": []})
+    assert failed == {}
+    assert [asked["bootstrap_servers"] for asked in here.given("produce_consume")] == [["192.0.2.5:9092"]]
+
+
+def test_a_broker_that_only_the_pi_reaches_is_a_failure(tmp_path: Path) -> None:
+    answer = {"failed": True, "reason": "unreachable", "msg": "Broker 1 advertises 192.0.2.5:9092."}
+    _task, text = proven_from_here(tmp_path, answer)[0]["pi1"]
+    assert text.startswith("It works on pi1, but the broker cannot be reached from this control node: Broker 1")
+    assert "Open port 9092" in text
 
 
 def test_a_proof_that_fails_fails_the_play(tmp_path: Path) -> None:
