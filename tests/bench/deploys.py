@@ -1,29 +1,19 @@
-"""A first and a second run of site.yml: how long they take, which JVMs they start, and that the second changes nothing."""
+"""A first and a second run of site.yml: how long they take, which JVMs they start, and what the second changes."""
 
 from __future__ import annotations
 
 import statistics
-import time
 
 from tests.hosts import host
 from tests.hosts.jvms import executed, jvms
-from tests.hosts.play import Run, playbook
-from tests.hosts.step import Failure, step
+from tests.hosts.play import Run
+from tests.hosts.step import step
 
-from .pi import root
+from .pi import deploy, root
 
 ROUNDS = 3
 BARE = "benchbare"
 JAVA = "DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends openjdk-17-jre-headless"
-
-
-def deploy(name: str) -> tuple[Run, float]:
-    """Run site.yml; returns what it did and the seconds that it took."""
-    began = time.monotonic()
-    run = playbook(name, timeout=1800)
-    if run.code:
-        raise Failure(f"cannot deploy to {name}", "its output is above", "mend that first")
-    return run, time.monotonic() - began
 
 
 def tasks(run: Run) -> str:
