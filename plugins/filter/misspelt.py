@@ -44,6 +44,8 @@ from typing import Any
 import yaml
 
 _DISTANCE = 2
+# Of playbooks, which have no specs.
+_OF_PLAYBOOKS = ("uninstall_confirmed", "uninstall_data")
 
 
 def edit_distance(one: str, other: str) -> int:
@@ -63,10 +65,11 @@ def edit_distance(one: str, other: str) -> int:
 
 
 def role_variables() -> set[str]:
-    """Names of all variables of this collection's roles."""
+    """Names of all variables of this collection's roles and playbooks."""
     roles = Path(__file__).parents[2] / "roles"
     specs = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in roles.glob("*/meta/argument_specs.yml")]
-    return {name for spec in specs for entry in spec["argument_specs"].values() for name in entry["options"]}
+    of_roles = {name for spec in specs for entry in spec["argument_specs"].values() for name in entry["options"]}
+    return of_roles.union(_OF_PLAYBOOKS)
 
 
 def misspelt(names: Iterable[str], known: Iterable[str] | None = None) -> list[str]:

@@ -11,8 +11,10 @@ short_description: Remove what this collection has put on a host, and keep the r
 version_added: 0.2.0
 description:
   - Stops and disables units, and removes files and folders. In check mode it only says what it would remove and keep.
-  - Records are kept unless told. They are removed only from directories that have Kafka's C(meta.properties).
-  - Nothing is removed where a unit or a folder of the same name is not of this collection.
+  - Records are kept unless told. They are removed only from directories that the manifest lists, and that belong to its
+    cluster.
+  - Nothing is removed where a unit or a folder of the same name is not of this collection, or where C(/opt/raspi-kafka)
+    is not there. That goes last, so that an interrupted run can be run again.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
@@ -27,7 +29,7 @@ options:
     elements: path
     required: true
   log_dirs:
-    description: Directories with records.
+    description: Directories that were made for records. Those that are empty are removed.
     type: list
     elements: path
     required: true
@@ -44,6 +46,11 @@ options:
     description: Whether to remove the records, too.
     type: bool
     default: false
+  packages:
+    description: Debian packages that may have been installed for it. They are kept, and named if they are there.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -76,33 +83,50 @@ keeps:
   type: list
   elements: str
   returned: success
-  sample: ["/var/lib/kafka/data (records, 133 MB)"]
+  sample: ["/var/lib/kafka/data (records, 133 MB)", "package python3-venv"]
 """
 
 import json
 import os
 import pwd
+import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
 
-_OURS = "/opt/raspi-kafka/"
+# What no other installation has.
+_OURS = "/opt/raspi-kafka"
 _BALLAST = "ballast"
+_JOURNAL = "/var/log/journal"
 _MB = 1_000_000
 
 
 class UninstallError(Exception):
-    """A sentence for the user: what is not of this collection, and what to do."""
+    """A sentence for the user: what cannot be removed, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is on the host. `records` is bytes by directory, `lost` are directories of records that are not there."""
+
+    present: set[str]
+    records: dict[str, int] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    user: bool = False
+    packages: tuple[str, ...] = ()
 
 
 @dataclass
 class Plan:
-    """What to do, in this order; `data` are directories with records."""
+    """What to do, in this order; `data` is bytes of records by directory."""
 
     units: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
-    data: list[str] = field(default_factory=list)
+    data: dict[str, int] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
     user: str = ""
     keeps: list[str] = field(default_factory=list)
 
@@ -110,23 +134,37 @@ class Plan:
     def removes(self) -> list[str]:
         return [
             *self.paths,
-            *(f"{path} (records)" for path in self.data),
+            *(f"{path} (records, {size / _MB:.0f} MB, for good)" for path, size in self.data.items()),
+            *(f"{path} (empty)" for path in self.empty),
             *([f"user {self.user}"] if self.user else []),
         ]
 
 
-def log_dirs_of(identity: str) -> list[str]:
-    """The directories that the manifest lists; none where it cannot be read."""
+def read_manifest(path: str) -> tuple[str, list[str]]:
+    """Cluster id and directories of the manifest; neither where there is none.
+
+    :raises UninstallError: it cannot be understood.
+    """
     try:
-        with open(identity, encoding="utf-8") as file:
-            return [str(path) for path in json.load(file)["log_dirs"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+        with open(path, encoding="utf-8") as file:
+            manifest = json.load(file)
+        return str(manifest["cluster_id"]), [str(one) for one in manifest["log_dirs"]]
+    except FileNotFoundError:
+        return "", []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UninstallError(
+            f"{path} does not say whose the records are ({error}). Mend it, or remove it by hand. Nothing was changed."
+        ) from error
 
 
-def has_records(path: str) -> bool:
-    """Whether Kafka has formatted a directory; anything else is not ours to remove."""
-    return os.path.isfile(os.path.join(path, "meta.properties"))
+def belongs_to(path: str, cluster_id: str) -> bool:
+    """Whether Kafka has formatted a directory for this cluster; anything else is not ours to remove."""
+    try:
+        with open(os.path.join(path, "meta.properties"), encoding="utf-8", errors="replace") as file:
+            found = re.search(r"^cluster\.id=(.*)$", file.read(), re.MULTILINE)
+    except OSError:
+        return False
+    return bool(found) and found[1].strip() == cluster_id
 
 
 def refuse_foreign(paths: list[str]) -> None:
@@ -137,7 +175,7 @@ def refuse_foreign(paths: list[str]) -> None:
     for path in paths:
         if path.endswith(".service") and os.path.exists(path):
             with open(path, encoding="utf-8", errors="replace") as file:
-                foreign = _OURS not in file.read()
+                foreign = f"{_OURS}/" not in file.read()
         else:
             foreign = os.path.isdir(os.path.join(path, "bin"))
         if foreign:
@@ -158,24 +196,35 @@ def has_user(name: str) -> bool:
     return True
 
 
-def plan(params: dict[str, object], present: set[str], records: dict[str, int], user: bool) -> Plan:
+def plan(params: dict[str, object], found: Found) -> Plan:
     """Say what goes and what stays; pure.
 
-    :param present: those of the paths that exist.
-    :param records: directory with records -> bytes.
+    :raises UninstallError: records are to be removed and are not there.
     """
-    result = Plan(paths=[path for path in params["paths"] if path in present])
+    installed = [path for path in params["paths"] if path in found.present] if _OURS in found.present else []
+    result = Plan(paths=sorted(installed, key=lambda path: path == _OURS))
+    result.empty = list(found.empty if installed else ())
     result.units = [unit for unit in params["units"] if any(path.endswith(f"/{unit}") for path in result.paths)]
-    identity = [params["identity"]] if params["identity"] in present else []
+    identity = [params["identity"]] if params["identity"] in found.present else []
+    owner = str(params["user"]) if found.user and (installed or identity) else ""
+    if params["data"] and found.lost:
+        raise UninstallError(
+            f"{' and '.join(found.lost)} should have records and has none. Is its disk mounted? "
+            f"If it is gone for good, strike it from log_dirs in {params['identity']}. Nothing was changed."
+        )
     if params["data"]:
-        result.paths += identity
-        result.data = list(records)
-        result.user = str(params["user"]) if user else ""
+        result.paths[:0] = identity
+        result.data = dict(found.records)
+        result.user = owner
     else:
-        result.paths += [path for one in records if (path := os.path.join(one, _BALLAST)) in present]
-        result.keeps += [f"{path} (records, {size / _MB:.0f} MB)" for path, size in records.items()]
+        ballasts = [path for one in found.records if (path := os.path.join(one, _BALLAST)) in found.present]
+        result.paths[:0] = ballasts
+        result.keeps += [f"{path} (records, {size / _MB:.0f} MB)" for path, size in found.records.items()]
+        result.keeps += [f"{path} (records, on a disk that is not mounted)" for path in found.lost]
         result.keeps += [f"{path} (whose they are)" for path in identity]
-        result.keeps += [f"user {params['user']} (owns them)"] if user else []
+        result.keeps += [f"user {owner} (owns them)"] if owner else []
+    result.keeps += [f"package {name}" for name in found.packages]
+    result.keeps += [f"{_JOURNAL} (what was logged)"] if installed and _JOURNAL in found.present else []
     return result
 
 
@@ -188,45 +237,81 @@ def remove(path: str) -> None:
 
 
 def remove_records(path: str) -> None:
-    """Empty a directory; it goes itself unless a disk is mounted there."""
-    for name in os.listdir(path):
+    """Empty a directory; it goes itself unless a disk is mounted there, or its owner has put a link there."""
+    # What says whose they are goes last, so that an interrupted run can be run again.
+    for name in sorted(os.listdir(path), key=lambda name: name == "meta.properties"):
         if name != "lost+found":
             remove(os.path.join(path, name))
-    if not os.path.ismount(path):
+    if not os.path.ismount(path) and not os.path.islink(path):
         os.rmdir(path)
 
 
-def remove_empty(folders: set[str]) -> None:
+def remove_empty(folders: Iterable[str]) -> None:
     """Remove the folders that were ours alone, and are empty now."""
     for folder in sorted(folders, key=len, reverse=True):
         if folder.endswith(("/kafka", "/journald.conf.d")) and os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
 
 
+def command(module: AnsibleModule, *words: str) -> None:
+    """Run a program.
+
+    :raises UninstallError: it failed.
+    """
+    code, out, err = module.run_command([*words])
+    if code:
+        raise UninstallError(f"{' '.join(words)} failed: {err.strip() or out.strip()}. Run it again.")
+
+
 def apply(module: AnsibleModule, todo: Plan) -> None:
     """The only writer."""
     if todo.units:
-        module.run_command(["systemctl", "disable", "--now", *todo.units], check_rc=True)
-    for path in todo.paths:
-        remove(path)
+        command(module, "systemctl", "disable", "--now", *todo.units)
     for path in todo.data:
         remove_records(path)
-    remove_empty({os.path.dirname(path) for path in [*todo.paths, *todo.data]})
+    for path in todo.empty:
+        os.rmdir(path)
+    own_last = bool(todo.paths) and todo.paths[-1] == _OURS
+    for path in todo.paths[:-1] if own_last else todo.paths:
+        remove(path)
+    remove_empty({os.path.dirname(path) for path in [*todo.paths, *todo.data, *todo.empty]})
+    if own_last:
+        command(module, "systemctl", "daemon-reload")
+        module.run_command(["systemctl", "reset-failed", *todo.units])  # there is nothing to reset in most cases
+        command(module, "systemctl", "restart", "systemd-journald.service")
     if todo.user:
-        module.run_command(["userdel", todo.user], check_rc=True)
-    if todo.units:
-        module.run_command(["systemctl", "daemon-reload"], check_rc=True)
-    if any("/journald.conf.d/" in path for path in todo.paths):
-        module.run_command(["systemctl", "restart", "systemd-journald.service"], check_rc=True)
+        command(module, "userdel", todo.user)
+    if own_last:
+        remove(_OURS)
+
+
+def look(module: AnsibleModule) -> Found:
+    """Find out everything; changes nothing."""
+    params = module.params
+    cluster_id, formatted = read_manifest(params["identity"])
+    listed = list(map(os.path.normpath, formatted))
+    records = {path: bytes_of(path) for path in listed if belongs_to(path, cluster_id)}
+    made = [path for path in map(os.path.normpath, params["log_dirs"]) if path not in listed]
+    candidates = [*params["paths"], params["identity"], _JOURNAL, *(os.path.join(path, _BALLAST) for path in records)]
+    words = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *params["packages"]]
+    _code, out, _err = module.run_command(words)  # it fails for names that it has never heard of
+    return Found(
+        present={path for path in candidates if os.path.lexists(path)},
+        records=records,
+        lost=tuple(path for path in listed if path not in records),
+        empty=tuple(path for path in made if not os.path.ismount(path) and is_empty(path)),
+        user=has_user(params["user"]),
+        packages=tuple(line.split()[0] for line in out.splitlines() if line.endswith(" installed")),
+    )
+
+
+def is_empty(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)
 
 
 def run(module: AnsibleModule) -> dict[str, object]:
-    params = module.params
-    refuse_foreign(params["paths"])
-    places = dict.fromkeys(map(os.path.normpath, [*params["log_dirs"], *log_dirs_of(params["identity"])]))
-    records = {path: bytes_of(path) for path in places if has_records(path)}
-    candidates = [*params["paths"], params["identity"], *(os.path.join(path, _BALLAST) for path in places)]
-    todo = plan(params, {path for path in candidates if os.path.lexists(path)}, records, has_user(params["user"]))
+    refuse_foreign(module.params["paths"])
+    todo = plan(module.params, look(module))
     if not module.check_mode:
         apply(module, todo)
     return {
@@ -246,6 +331,7 @@ def main() -> None:
             "identity": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
             "data": {"type": "bool", "default": False},
+            "packages": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -253,6 +339,8 @@ def main() -> None:
         module.exit_json(**run(module))
     except UninstallError as error:
         module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename} cannot be removed: {error.strerror}. Mend that and run it again.")
 
 
 if __name__ == "__main__":

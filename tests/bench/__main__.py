@@ -7,7 +7,7 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import idle, second_run, start, tools, topics
+from . import deploys, idle, start, tools, topics
 from .pi import ready
 from .table import machine
 
@@ -16,7 +16,7 @@ BENCHES = {
     "tools": tools.main,
     "topics": topics.main,
     "idle": idle.main,
-    "second-run": second_run.main,
+    "deploys": deploys.main,
 }
 
 

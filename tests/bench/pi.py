@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import time
 from typing import Any
 
 from tests.hosts import host
-from tests.hosts.play import playbook
+from tests.hosts.play import Run, playbook
 from tests.hosts.step import Failure, run, step
 
 # As kafka-run-class.sh of Kafka 4.1 starts each JVM; JMX is on, as there.
@@ -24,12 +26,19 @@ def ready(name: str) -> host.Host:
     """Boot the stand-in, and deploy what is in this checkout."""
     host.up(name)
     with step(f"deploy to {name}"):
-        deployed = playbook(name, timeout=1800)
-    if deployed.code:
-        raise Failure(
-            f"cannot deploy to {name}", "its output is above", f"look at it: python3 -m tests.hosts up {name}"
-        )
+        deploy(name)
     return host.find(name)[0]
+
+
+def deploy(name: str) -> tuple[Run, float]:
+    """Run site.yml; returns what it did and the seconds that it took. Its output is no part of the tables."""
+    began = time.monotonic()
+    with contextlib.redirect_stdout(sys.stderr):
+        run = playbook(name, timeout=1800)
+    if run.code:
+        remedy = f"look at it: python3 -m tests.hosts up {name}"
+        raise Failure(f"cannot deploy to {name}", "its output is above", remedy)
+    return run, time.monotonic() - began
 
 
 def root(pi: host.Host, command: str) -> str:

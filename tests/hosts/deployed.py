@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
 from . import cache, host
-from .snapshot import snapshot
+from .play import Run, playbook
+from .snapshot import difference, snapshot
 
 OnPi = Callable[..., str]
 
@@ -74,3 +76,24 @@ def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(1)
+
+
+def refused(name: str, pi: host.Host, *arguments: str, book: str = "site.yml") -> str:
+    """Run a playbook on the hosts NAME that must fail with a sentence and change nothing on one; returns its output."""
+    before = look(pi)
+    run = playbook(name, *arguments, book=book)
+    fails(run)
+    assert difference(before, look(pi)) == []
+    return run.text
+
+
+def fails(run: Run) -> None:
+    """The run ended with a sentence."""
+    assert run.code == 2
+    assert "Traceback" not in run.output
+    assert "Error rendering" not in run.output
+
+
+def extra(**variables: object) -> list[str]:
+    """Variables as a user gives them on the command line."""
+    return ["-e", json.dumps(variables)]

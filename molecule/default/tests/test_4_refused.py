@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -9,30 +10,12 @@ from collections.abc import Iterator
 import pytest
 from conftest import SET, OnPi, look, send, stored
 
-from tests.hosts import host
-from tests.hosts.play import Run, playbook
-from tests.hosts.snapshot import difference
+from tests.hosts import deployed, host
+from tests.hosts.deployed import extra, fails
+from tests.hosts.play import playbook
 
 OTHER_CLUSTER = "MkU3OEVBNTcwNTJENDM2Qk"
-
-
-def refused(pi: host.Host, *arguments: str, book: str = "site.yml") -> str:
-    """Run a playbook that must fail with a sentence and change nothing; returns its output."""
-    before = look(pi)
-    run = playbook(SET, *arguments, book=book)
-    fails(run)
-    assert difference(before, look(pi)) == []
-    return run.text
-
-
-def fails(run: Run) -> None:
-    assert run.code == 2
-    assert "Traceback" not in run.output
-    assert "Error rendering" not in run.output
-
-
-def extra(**variables: object) -> list[str]:
-    return ["-e", json.dumps(variables)]
+refused = functools.partial(deployed.refused, SET)
 
 
 def test_a_wrong_sha512(pi: host.Host) -> None:

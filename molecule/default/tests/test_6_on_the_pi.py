@@ -73,6 +73,7 @@ def pack(folder: Path, wheels: Path) -> Path:
     variables = [
         f"kraft_broker_archive={HOME}/{kafka.path.name}",
         f"kraft_broker_archive_sha512={kafka.sha512}",
+        "pi_host_clock_wait=3",  # as in the inventory that the Pi was deployed with
     ]
     (folder / "pis.ini").write_text("\n".join(["[pis]", own, "", "[pis:vars]", *variables, ""]))
     return folder

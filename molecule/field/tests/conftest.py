@@ -1,4 +1,4 @@
-"""A deployed Pi, pi1, and a second host, pi2, that serves time."""
+"""Two deployed Pis; pi2 also serves time to pi1."""
 
 import pytest
 

@@ -13,11 +13,13 @@ from tests.hosts.play import Run, playbook
 from tests.hosts.snapshot import snapshot
 
 SET = "fielduninstall"
+SECOND = "/srv/more"
+DIRECTORIES = ("-e", f"kraft_broker_log_dirs=/var/lib/kafka/data,{SECOND}/data")
 # The listing names packages as kept; what they bring besides their own files is written by their scripts and by apt.
 PACKAGES = (
-    *("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/usr", "/bin", "/sbin", "/lib", "/etc/alternatives", "/etc/ssl"),
-    *("/etc/java-17-openjdk", "/etc/ld.so.cache", "/etc/ca-certificates", "/etc/python3", "/etc/.java", "/etc/default"),
-    *("/etc/init.d", "/etc/rc", "/etc/mime.types", "/etc/dpkg", "/etc/apt", "/etc/profile.d"),
+    *("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/usr/lib", "/usr/share", "/usr/bin", "/usr/sbin"),
+    *("/etc/alternatives", "/etc/ssl", "/etc/java-17-openjdk", "/etc/ld.so.cache", "/etc/ca-certificates"),
+    *("/etc/.java", "/etc/fonts", "/usr/local/share/fonts"),
 )
 # Programs that add and remove users rewrite these, and keep the last state beside them.
 USERS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid", "/etc/.pwd.lock")
@@ -28,24 +30,26 @@ def deployed() -> Iterator[tuple[host.Host, dict[str, Any]]]:
     """Return a Pi that was deployed, and what it looked like before."""
     host.up(SET)
     (pi,) = host.find(SET)
+    inside(pi, f"mkdir {SECOND}")
     # The first contact leaves Ansible's scratch folder and a mark of sudo in the home of user pi.
     before = snapshot(pi.container)
-    assert playbook(SET).code == 0
+    assert playbook(SET, *DIRECTORIES).code == 0
     yield pi, before
     host.down(SET)
 
 
+def inside(pi: host.Host, command: str) -> str:
+    return engine.docker("exec", pi.container, "sh", "-c", command, what=f"{command} failed").strip()
+
+
 def uninstall(*arguments: str) -> Run:
-    return playbook(SET, *arguments, book="playbooks/uninstall.yml")
+    return playbook(SET, *DIRECTORIES, *arguments, book="playbooks/uninstall.yml")
 
 
 def left(pi: host.Host, before: dict[str, Any]) -> list[str]:
     """Paths that came, went or have another content, without those of packages and of the login."""
     after = snapshot(pi.container)["files"]
-    listed = engine.docker(
-        "exec", pi.container, "sh", "-c", "cat /var/lib/dpkg/info/*.list", what="cannot list packages"
-    )
-    theirs = set(listed.splitlines())
+    theirs = set(inside(pi, "cat /var/lib/dpkg/info/*.list").splitlines())
     paths = [
         path for path in {*before["files"], *after} if content(before["files"].get(path)) != content(after.get(path))
     ]
@@ -73,14 +77,22 @@ def test_records_are_kept_and_found_again(deployed: tuple[host.Host, dict[str, A
     pi, before = deployed
     run = uninstall("-e", "uninstall_confirmed=true")
     assert run.code == 0
-    assert "/var/lib/kafka/data (records" in run.text
+    for named in (
+        "/var/lib/kafka/data (records",
+        f"{SECOND}/data (records",
+        "package python3-venv",
+        "/var/log/journal",
+    ):
+        assert named in run.text
     kept = left(pi, before)
-    assert {path for path in kept if not path.startswith((*USERS, "/var/lib/kafka"))} == {
+    assert {path for path in kept if not path.startswith((*USERS, "/var/lib/kafka", f"{SECOND}/data"))} == {
         "/etc/kafka",
         "/etc/kafka/identity.json",
     }
+    assert inside(pi, "systemctl list-units --all --plain --no-legend '*kafka*'") == ""
+    assert inside(pi, "systemctl --failed --plain --no-legend") == ""
     assert uninstall("-e", "uninstall_confirmed=true").count("pi1", "changed") == 0
-    again = playbook(SET)
+    again = playbook(SET, *DIRECTORIES)
     assert again.code == 0
     assert b"before it was removed" in stored(pi)
 
@@ -91,5 +103,11 @@ def test_told_so_it_removes_the_records_and_only_packages_are_left(
     pi, before = deployed
     assert uninstall("-e", "uninstall_confirmed=true", "-e", "uninstall_data=true").code == 0
     assert [path for path in left(pi, before) if not path.startswith(USERS)] == []
-    users = engine.docker("exec", pi.container, "cat", "/etc/passwd", "/etc/group", what="no users")
-    assert "kafka" not in users
+    assert "kafka" not in inside(pi, "cat /etc/passwd /etc/group")
+    assert inside(pi, f"ls -A {SECOND}") == ""
+
+
+def test_where_nothing_is_left_it_neither_asks_nor_fails() -> None:
+    run = uninstall()
+    assert (run.code, run.count("pi1", "changed")) == (0, 0)
+    assert "pi1: nothing of this collection is there" in run.text

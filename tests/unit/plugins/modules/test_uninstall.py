@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.modules import uninstall
 from ansible_collections.raspi.kafka.plugins.modules.uninstall import (
+    Found,
     UninstallError,
-    has_records,
-    log_dirs_of,
+    belongs_to,
     plan,
+    read_manifest,
     refuse_foreign,
     remove,
     remove_empty,
@@ -21,45 +23,72 @@ from ansible_collections.raspi.kafka.plugins.modules.uninstall import (
 )
 
 DATA = "/var/lib/kafka/data"
+UNIT = "/etc/systemd/system/kafka.service"
+IDENTITY = "/etc/kafka/identity.json"
 PARAMS: dict[str, Any] = {
     "units": ["kafka.service", "raspi-kafka-clock.service"],
-    "paths": ["/etc/systemd/system/kafka.service", "/opt/kafka", "/gone"],
-    "identity": "/etc/kafka/identity.json",
+    "paths": ["/opt/raspi-kafka", UNIT, "/opt/kafka", "/gone"],
+    "identity": IDENTITY,
     "user": "kafka",
     "data": False,
 }
-PRESENT = {"/etc/systemd/system/kafka.service", "/opt/kafka", "/etc/kafka/identity.json", f"{DATA}/ballast"}
+PRESENT = {"/opt/raspi-kafka", UNIT, "/opt/kafka", IDENTITY, f"{DATA}/ballast", "/var/log/journal"}
+FOUND = Found(PRESENT, {DATA: 133_000_000}, user=True, packages=("python3-venv",))
 
 
 def test_records_their_identity_and_their_owner_are_kept_unless_told() -> None:
-    todo = plan(PARAMS, PRESENT, {DATA: 133_000_000}, user=True)
-    assert todo.paths == ["/etc/systemd/system/kafka.service", "/opt/kafka", f"{DATA}/ballast"]
-    assert (todo.units, todo.data, todo.user) == (["kafka.service"], [], "")
+    todo = plan(PARAMS, FOUND)
+    assert todo.paths == [f"{DATA}/ballast", UNIT, "/opt/kafka", "/opt/raspi-kafka"]
+    assert (todo.units, todo.data, todo.user) == (["kafka.service"], {}, "")
     assert todo.keeps == [
         f"{DATA} (records, 133 MB)",
-        "/etc/kafka/identity.json (whose they are)",
+        f"{IDENTITY} (whose they are)",
         "user kafka (owns them)",
+        "package python3-venv",
+        "/var/log/journal (what was logged)",
     ]
 
 
 def test_told_so_records_go_too() -> None:
-    todo = plan({**PARAMS, "data": True}, PRESENT, {DATA: 1}, user=True)
-    assert todo.data == [DATA]
-    assert "/etc/kafka/identity.json" in todo.paths
-    assert todo.removes[-2:] == [f"{DATA} (records)", "user kafka"]
-    assert todo.keeps == []
+    todo = plan({**PARAMS, "data": True}, FOUND)
+    assert todo.data == {DATA: 133_000_000}
+    assert IDENTITY in todo.paths
+    assert todo.removes[-2:] == [f"{DATA} (records, 133 MB, for good)", "user kafka"]
+    assert todo.keeps == ["package python3-venv", "/var/log/journal (what was logged)"]
 
 
 def test_nothing_there_is_nothing_to_do() -> None:
-    todo = plan({**PARAMS, "data": True}, set(), {}, user=False)
+    todo = plan({**PARAMS, "data": True}, Found(set()))
     assert todo.removes == []
     assert todo.units == []
 
 
-def test_only_what_kafka_has_formatted_holds_records(tmp_path: Path) -> None:
-    assert not has_records(str(tmp_path))
-    (tmp_path / "meta.properties").write_text("node.id=1\n")
-    assert has_records(str(tmp_path))
+def test_where_it_was_never_installed_nothing_of_others_is_touched() -> None:
+    """Another Kafka has its configuration, a folder and a user of the same names."""
+    todo = plan({**PARAMS, "data": True}, Found({UNIT, "/opt/kafka"}, empty=(DATA,), user=True))
+    assert (todo.removes, todo.units, todo.user) == ([], [], "")
+
+
+def test_the_mark_by_which_an_interrupted_run_knows_itself_goes_last() -> None:
+    assert plan(PARAMS, FOUND).paths[-1] == "/opt/raspi-kafka"
+
+
+def test_records_that_are_not_there_are_named_and_not_forgotten() -> None:
+    found = Found(PRESENT, {DATA: 1}, lost=("/mnt/ssd",), user=True)
+    assert "/mnt/ssd (records, on a disk that is not mounted)" in plan(PARAMS, found).keeps
+    with pytest.raises(UninstallError, match=r"/mnt/ssd should have records and has none\. Is its disk mounted\?"):
+        plan({**PARAMS, "data": True}, found)
+
+
+def test_directories_that_were_made_and_never_formatted_go() -> None:
+    assert f"{DATA} (empty)" in plan(PARAMS, Found({"/opt/raspi-kafka"}, empty=(DATA,))).removes
+
+
+def test_only_what_kafka_has_formatted_for_this_cluster_holds_its_records(tmp_path: Path) -> None:
+    assert not belongs_to(str(tmp_path), "")
+    (tmp_path / "meta.properties").write_text("version=1\ncluster.id=KGP767fcRVmjEeylWqytHQ\nnode.id=1\n")
+    assert belongs_to(str(tmp_path), "KGP767fcRVmjEeylWqytHQ")
+    assert not belongs_to(str(tmp_path), "MkU3OEVBNTcwNTJENDM2Qk")
 
 
 def test_records_go_and_a_disk_that_is_mounted_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,10 +124,24 @@ def test_what_others_have_made_is_refused(tmp_path: Path) -> None:
         refuse_foreign([str(tmp_path / "kafka")])
 
 
-def test_the_manifest_lists_further_directories(tmp_path: Path) -> None:
-    (tmp_path / "identity.json").write_text(json.dumps({"log_dirs": [DATA, "/mnt/ssd"]}))
-    assert log_dirs_of(str(tmp_path / "identity.json")) == [DATA, "/mnt/ssd"]
-    assert log_dirs_of(str(tmp_path / "none")) == []
+def test_the_manifest_says_whose_the_records_are_and_where(tmp_path: Path) -> None:
+    manifest = tmp_path / "identity.json"
+    manifest.write_text(json.dumps({"cluster_id": "KGP767fcRVmjEeylWqytHQ", "log_dirs": [DATA, "/mnt/ssd"]}))
+    assert read_manifest(str(manifest)) == ("KGP767fcRVmjEeylWqytHQ", [DATA, "/mnt/ssd"])
+    assert read_manifest(str(tmp_path / "none")) == ("", [])
+    manifest.write_text("{}")
+    with pytest.raises(UninstallError, match="does not say whose the records are"):
+        read_manifest(str(manifest))
+
+
+def test_of_records_what_says_whose_they_are_goes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.checkpoint", "meta.properties", "z.checkpoint"):
+        (tmp_path / name).touch()
+    gone: list[str] = []
+    monkeypatch.setattr("os.unlink", gone.append)
+    monkeypatch.setattr("os.rmdir", gone.append)
+    remove_records(str(tmp_path))
+    assert [Path(path).name for path in gone[-2:]] == ["meta.properties", tmp_path.name]
 
 
 def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
@@ -108,41 +151,60 @@ def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["4.1.1"]
 
 
-def module(tmp_path: Path, **more: Any) -> SimpleNamespace:
-    """A host below `tmp_path` with a release and a log directory, and no user of ours."""
-    (tmp_path / "opt" / "kafka" / "4.1.1").mkdir(parents=True)
-    (tmp_path / "data" / "telemetry-0").mkdir(parents=True)
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the module knows of a host below `tmp_path`, on which records are to be removed too."""
+    monkeypatch.setattr(uninstall, "_OURS", str(tmp_path / "raspi-kafka"))
+    for name in ("raspi-kafka", "release/4.1.1", "data/telemetry-0"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "identity.json").write_text(json.dumps({"cluster_id": "ours", "log_dirs": [str(tmp_path / "data")]}))
+    (tmp_path / "data" / "meta.properties").write_text("cluster.id=ours\n")
     params = {
         "units": [],
-        "paths": [str(tmp_path / "opt" / "kafka")],
+        "paths": [str(tmp_path / "raspi-kafka"), str(tmp_path / "release")],
         "log_dirs": [str(tmp_path / "data")],
         "identity": str(tmp_path / "identity.json"),
         "user": "nobody-knows",
         "data": True,
+        "packages": [],
     }
-    return SimpleNamespace(params=params, check_mode=more.get("check_mode", False))
+    return SimpleNamespace(params=params, check_mode=False, run_command=lambda _words: (0, "", ""))
 
 
-def test_what_kafka_has_formatted_is_removed_on_demand(tmp_path: Path) -> None:
-    host = module(tmp_path)
-    (tmp_path / "data" / "meta.properties").touch()
-    assert run(host)["removes"] == [str(tmp_path / "opt" / "kafka"), f"{tmp_path / 'data'} (records)"]
-    assert [path.name for path in tmp_path.iterdir()] == ["opt"]
+def test_all_that_is_ours_is_removed_on_demand(tmp_path: Path, host: SimpleNamespace) -> None:
+    assert run(host)["changed"]
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_without_records_is_not_emptied(tmp_path: Path) -> None:
-    run(module(tmp_path))
+def test_a_directory_of_another_cluster_is_not_emptied(tmp_path: Path, host: SimpleNamespace) -> None:
+    (tmp_path / "identity.json").unlink()
+    run(host)
     assert (tmp_path / "data" / "telemetry-0").exists()
 
 
-def test_a_dry_run_removes_nothing(tmp_path: Path) -> None:
-    assert run(module(tmp_path, check_mode=True))["changed"]
-    assert (tmp_path / "opt" / "kafka" / "4.1.1").exists()
+def test_a_disk_that_lost_its_identity_is_not_emptied(tmp_path: Path, host: SimpleNamespace) -> None:
+    (tmp_path / "data" / "meta.properties").unlink()
+    with pytest.raises(UninstallError, match="should have records and has none"):
+        run(host)
+    assert (tmp_path / "data" / "telemetry-0").exists()
 
 
-def test_another_kafka_is_not_touched(tmp_path: Path) -> None:
-    host = module(tmp_path)
-    (tmp_path / "opt" / "kafka" / "bin").mkdir()
+def test_a_dry_run_removes_nothing(tmp_path: Path, host: SimpleNamespace) -> None:
+    host.check_mode = True
+    assert run(host)["changed"]
+    assert (tmp_path / "release" / "4.1.1").exists()
+
+
+def test_another_kafka_is_not_touched(tmp_path: Path, host: SimpleNamespace) -> None:
+    (tmp_path / "release" / "bin").mkdir()
     with pytest.raises(UninstallError, match="was not made by this collection"):
         run(host)
-    assert (tmp_path / "opt" / "kafka" / "4.1.1").exists()
+    assert (tmp_path / "release" / "4.1.1").exists()
+
+
+def test_a_program_that_fails_is_a_sentence(host: SimpleNamespace) -> None:
+    host.run_command = lambda _words: (1, "", "Failed to connect to bus\n")
+    with pytest.raises(
+        UninstallError, match=r"^systemctl daemon-reload failed: Failed to connect to bus\. Run it again"
+    ):
+        run(host)

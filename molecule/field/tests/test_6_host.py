@@ -1,0 +1,144 @@
+"""A host that cannot be a gateway is refused, and what wears a card or a Pi is named."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import SET, OnPi, wait_until
+
+from tests.hosts import deployed, engine, host
+from tests.hosts.deployed import extra
+from tests.hosts.play import playbook
+
+refused = functools.partial(deployed.refused, SET)
+ONLY_PI1 = ("--limit", "pi1")
+
+
+def on_host(one: host.Host, command: str) -> str:
+    """Run a shell command on either host, as root."""
+    return engine.docker("exec", one.container, "sh", "-ec", command, what=f"{command} failed").strip()
+
+
+# --- refused
+
+
+def test_records_in_memory(pi: host.Host, on: OnPi) -> None:
+    on("mkdir /srv/records && mount -t tmpfs records /srv/records")
+    try:
+        text = refused(pi, *ONLY_PI1, *extra(kraft_broker_log_dirs=["/var/lib/kafka/data", "/srv/records/data"]))
+    finally:
+        on("umount /srv/records && rmdir /srv/records")
+    assert "/srv/records/data is on a tmpfs in memory, which a reboot empties" in text
+
+
+def test_topics_that_the_disk_cannot_hold(pi: host.Host) -> None:
+    topics = [{"name": "video", "partitions": 4, "configs": {"retention.bytes": 1 << 40}}]
+    text = refused(pi, *ONLY_PI1, *extra(topics_declared=topics))
+    assert "may keep 4096." in text
+    assert "Declare a smaller retention.bytes or fewer partitions in topics_declared" in text
+
+
+def test_a_topic_that_only_time_bounds(pi: host.Host) -> None:
+    topics = [{"name": "video", "configs": {"retention.bytes": -1}}]
+    assert "Topic video declares retention.bytes -1" in refused(pi, *ONLY_PI1, *extra(topics_declared=topics))
+
+
+def test_too_little_memory(pi: host.Host, on: OnPi) -> None:
+    """The file of a Pi with 1 GB lies over the kernel's own."""
+    on("sed 's/^MemTotal: .*/MemTotal:         944264 kB/' /proc/meminfo > /run/meminfo")
+    on("mount --bind /run/meminfo /proc/meminfo")
+    try:
+        text = refused(pi, *ONLY_PI1)
+    finally:
+        on("umount /proc/meminfo && rm /run/meminfo")
+    assert "It has 922 MiB of memory; Kafka needs a Pi with 2 GB or more" in text
+
+
+@pytest.fixture
+def mosquitto(on: OnPi) -> Iterator[None]:
+    """Debian's own Mosquitto, as somebody who tried it has it."""
+    on("apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends mosquitto")
+    yield
+    on("apt-get purge -qy mosquitto && apt-get autoremove -qy --purge")
+
+
+@pytest.mark.usefixtures("mosquitto")
+def test_a_mosquitto_of_somebody_else(pi: host.Host) -> None:
+    text = refused(pi, *ONLY_PI1)
+    assert (
+        "The package mosquitto is installed, and not by this collection. Remove it (sudo apt purge mosquitto)" in text
+    )
+
+
+def test_a_kafka_of_somebody_else(pi: host.Host, on: OnPi) -> None:
+    unit = "/etc/systemd/system/broker.service"
+    on(f"printf '[Service]\\nExecStart=/srv/kafka/bin/kafka-server-start.sh /srv/kafka/a.properties\\n' > {unit}")
+    try:
+        text = refused(pi, *ONLY_PI1)
+    finally:
+        on(f"rm {unit}")
+    assert f"{unit} is a unit that this collection did not write" in text
+    assert "sudo systemctl disable --now broker.service" in text
+
+
+def test_a_name_that_nobody_can_resolve(pi: host.Host) -> None:
+    text = refused(pi, *ONLY_PI1, *extra(kraft_broker_advertised_address="pi1.nowhere.invalid"))
+    assert "It cannot resolve pi1.nowhere.invalid, which clients and other hosts are told" in text
+
+
+def test_a_copied_card(pi: host.Host, on: OnPi) -> None:
+    pi2 = host.find(SET)[1]
+    own = on_host(pi2, "cat /etc/machine-id")
+    theirs = on("cat /etc/machine-id")
+    on_host(pi2, f"echo {theirs} > /etc/machine-id && hostname pi1")
+    try:
+        text = refused(pi)
+    finally:
+        on_host(pi2, f"echo {own} > /etc/machine-id && hostname pi2")
+    assert f"pi1 and pi2 have the same machine-id {theirs}. Is it one Pi, listed twice? Or a copied card" in text
+    assert "pi1 and pi2 have the same hostname pi1. Give each its own: sudo hostnamectl hostname NAME" in text
+
+
+# --- named
+
+
+@pytest.fixture
+def weak_supply(on: OnPi) -> Iterator[None]:
+    """What a Pi answered whose supply was too weak; a stand-in has no such firmware."""
+    program = "/usr/local/bin/vcgencmd"
+    on(f"printf '#!/bin/sh\\n[ \"$1\" = get_throttled ] && echo throttled=0x50005\\n' > {program}; chmod 755 {program}")
+    yield
+    on(f"rm {program}")
+
+
+@pytest.mark.usefixtures("weak_supply")
+def test_power_access_times_and_the_kernel_are_in_the_summary(on: OnPi) -> None:
+    run = playbook(SET, *ONLY_PI1)
+    assert (run.code, run.count("pi1", "changed")) == (0, 0)
+    assert "WARNING: The voltage is or was too low (now; vcgencmd get_throttled says 0x50005)" in run.text
+    assert "WARNING: The processor is or was slowed down (now; vcgencmd get_throttled says 0x50005)" in run.text
+    # /proc/sys cannot be written in a container; on a Pi nothing is said.
+    assert "vm.swappiness = 1" in on("cat /etc/sysctl.d/60-raspi-kafka.conf")
+    assert (
+        "WARNING: Written to /etc/sysctl.d/60-raspi-kafka.conf, but this kernel does not let it be set here" in run.text
+    )
+
+
+def test_a_reason_outlives_a_power_cut(pi: host.Host, on: OnPi) -> None:
+    on("kill -KILL $(systemctl show kafka --property MainPID --value)")
+    reasons = "journalctl --unit kafka --priority crit --output cat --lines 1 --no-pager"
+    reason = "Kafka ended because it was ended by signal KILL."
+    wait_until(lambda: on(reasons, check=False) == reason, 30, "the reason is said")
+    host.kill(pi.container)
+    host.start(pi.container)
+    assert on(reasons) == reason
+    wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 90, "the broker came up")
+
+
+def test_the_second_pi_is_a_gateway_of_its_own() -> None:
+    clusters = {json.loads(on_host(one, "cat /etc/kafka/identity.json"))["cluster_id"] for one in host.find(SET)}
+    assert len(clusters) == 2
+    assert on_host(host.find(SET)[1], "systemctl is-active kafka") == "active"
