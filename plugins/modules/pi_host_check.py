@@ -126,9 +126,11 @@ _MEMORY_MIB = 1600
 # The rest is for indexes, for segments that are deleted a minute late (log.segment.delete.delay.ms) and for the system.
 _SHARE_OF_DISK = 0.7
 # What a partition keeps without a limit of its own: in steps of a segment, at most 1 GiB.
-_SEGMENT, _MOST, _PART_OF_DISK = 64 << 20, 1 << 30, 50
-# Java, Kafka, the Python environment and the packages that apt keeps, on a bare Debian 12: 350 MB.
-_INSTALLATION = 400 << 20
+_SEGMENT = 64 << 20
+_MOST = 1 << 30
+_PART_OF_DISK = 50
+# Java, Kafka, the Python environment, and what apt keeps of packages and lists: 583 MiB on a bare Debian 12.
+_INSTALLATION = 600 << 20
 _INSTALLED = "/opt/kafka/current"
 _BALLAST = "ballast"
 _MOUNT_COLUMNS = "TARGET,FSTYPE,SOURCE,OPTIONS,MAJ:MIN"

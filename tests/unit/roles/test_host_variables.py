@@ -15,7 +15,10 @@ GIB = 1 << 30
 
 
 def variable(role: str, name: str, **facts: Any) -> Any:
-    text = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text())[name]
+    first, *rest = name.split("/")
+    text = yaml.safe_load((ROLES / role / "vars" / "main.yml").read_text())[first]
+    for key in rest:
+        text = text[key]
     return NativeEnvironment(undefined=ChainableUndefined).from_string(str(text).strip()).render(facts)
 
 
@@ -41,3 +44,10 @@ def test_what_is_judged_does_not_depend_on_what_the_check_has_yet_to_find() -> N
     ]
     topics = yaml.safe_load((ROLES / "pi_host" / "vars" / "main.yml").read_text())["_pi_host_topics"]
     assert "_kraft_broker_retention_bytes" not in f"{check}{topics}"
+
+
+@pytest.mark.parametrize(("in_force", "written"), [(65530, 1048576), (2097152, 2097152)])
+def test_a_larger_number_of_maps_is_never_lowered(in_force: int, written: int) -> None:
+    facts = {"__pi_host_check": {"max_map_count": in_force}}
+    assert variable("pi_host", "_pi_host_sysctls/vm.max_map_count", **facts) == written
+    assert variable("pi_host", "_pi_host_sysctls/vm.max_map_count") == 1048576
