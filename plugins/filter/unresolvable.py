@@ -43,7 +43,7 @@ def unresolvable(names: Iterable[str]) -> list[str]:
     for name in names:
         try:
             socket.getaddrinfo(name, None)
-        except OSError:
+        except (OSError, UnicodeError):  # a name that cannot be one, as pi1..lan
             found.append(name)
     return found
 

@@ -25,9 +25,26 @@ options:
     elements: path
     required: true
   keeps:
-    description: What the declared topics may keep at most, in bytes, with all that Kafka keeps for itself.
+    description: >-
+      What the declared topics may keep at most, in bytes, with all that Kafka keeps for itself. Of partitions without
+      a limit of their own only the segment that is written to.
     type: int
     required: true
+  unlimited:
+    description: >-
+      How many partitions have no limit of their own. Each may keep what is returned as C(retention_bytes) beside its
+      segment.
+    type: int
+    default: 0
+  topics:
+    description: Names of the topics whose records O(keeps) counts. Other topics take room from them.
+    type: list
+    elements: str
+    default: []
+  ballast_mb:
+    description: Size in MiB of the file that M(raspi.kafka.ballast) keeps on each file system.
+    type: int
+    default: 0
   resolve:
     description: Names that this host must be able to resolve, since clients and brokers are told them.
     type: list
@@ -57,6 +74,8 @@ EXAMPLES = r"""
   raspi.kafka.pi_host_check:
     log_dirs: [/var/lib/kafka/data]
     keeps: 3154116608
+    topics: [telemetry, events]
+    ballast_mb: 128
 """
 
 RETURN = r"""
@@ -76,18 +95,28 @@ hostname:
   type: str
   returned: success
   sample: pi1
-disk_size:
-  description: Size in bytes of the smallest file system that holds a log directory.
+retention_bytes:
+  description:
+    - What a partition may keep that has no limit of its own. As much that 35 of them fill 70 % of the smallest file
+      system with a log directory, at most 1 GiB, at least a segment of 64 MiB.
+    - By the size of the file system and not by its free space, so that the next run comes to the same.
   type: int
   returned: success
-  sample: 31268536320
+  sample: 603979776
+max_map_count:
+  description: The kernel's C(vm.max_map_count); 0 where it does not say.
+  type: int
+  returned: success
+  sample: 65530
 """
 
+import glob
+import json
 import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
@@ -96,26 +125,48 @@ from ansible.module_utils.basic import AnsibleModule
 _MEMORY_MIB = 1600
 # The rest is for indexes, for segments that are deleted a minute late (log.segment.delete.delay.ms) and for the system.
 _SHARE_OF_DISK = 0.7
+# What a partition keeps without a limit of its own: in steps of a segment, at most 1 GiB.
+_SEGMENT = 64 << 20
+_MOST = 1 << 30
+_PART_OF_DISK = 50
+# Java, Kafka, the Python environment, and what apt keeps of packages and lists: 583 MiB on a bare Debian 12.
+_INSTALLATION = 600 << 20
+_INSTALLED = "/opt/kafka/current"
+_BALLAST = "ballast"
+_MOUNT_COLUMNS = "TARGET,FSTYPE,SOURCE,OPTIONS,MAJ:MIN"
 _IN_MEMORY = ("tmpfs", "ramfs")
-_OURS = ("/opt/raspi-kafka/", "/opt/kafka/current")
+# Major number of SD cards and eMMC (the kernel's admin-guide/devices.txt).
+_CARD = "179:"
+# What only our unit says, and only the process that it starts.
+_OUR_UNIT = "/opt/raspi-kafka/"
+_OUR_PROCESS = "-Djava.io.tmpdir=/var/lib/kafka/tmp"
 _PACKAGES = ("confluent-kafka", "confluent-server", "kafka", "mosquitto")
 _UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
-_THROTTLED = "/sys/devices/platform/soc/soc:firmware/get_throttled"
+# A Pi 5 has soc@107c000000 where others have soc.
+_THROTTLED = "/sys/devices/platform/soc*/soc*:firmware/get_throttled"
 
 
 @dataclass(frozen=True)
 class Mount:
-    """One line of /proc/self/mountinfo (proc(5)); `options` are those of the mount and of the file system."""
+    """As findmnt(8) says; `options` are those of the mount and of the file system, `device` is MAJOR:MINOR."""
 
     path: str
     fstype: str
     source: str
     options: tuple[str, ...]
+    device: str = ""
+
+    @property
+    def on_card(self) -> bool:
+        return self.device.startswith(_CARD) or "/mmcblk" in self.source
 
 
 @dataclass(frozen=True)
 class Disk:
-    """A file system with log directories; sizes in bytes. `used` is what the log directories take already."""
+    """A file system with log directories; sizes in bytes.
+
+    `used` is what records that are counted, and the ballast, take already; `installs` is what is still installed there.
+    """
 
     mount: Mount
     volatile: bool
@@ -123,6 +174,7 @@ class Disk:
     available: int
     used: int
     log_dirs: tuple[str, ...]
+    installs: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,14 +191,14 @@ class Host:
 
 
 def parse_mounts(text: str) -> list[Mount]:
-    """Read /proc/self/mountinfo; blanks in paths are octal there."""
-    mounts = []
-    for line in text.splitlines():
-        before, _dash, after = line.partition(" - ")
-        fields, rest = before.split(), after.split()
-        options = (*fields[5].split(","), *(rest[2].split(",") if len(rest) > 2 else ()))
-        mounts.append(Mount(fields[4].replace("\\040", " "), rest[0], rest[1], options))
-    return mounts
+    """Read `findmnt --json --list`, which names the device behind /dev/root and writes blanks as they are.
+
+    :raises ValueError: it is no such list.
+    """
+    return [
+        Mount(one["target"], one["fstype"], one["source"] or "", tuple(one["options"].split(",")), one["maj:min"])
+        for one in json.loads(text)["filesystems"]
+    ]
 
 
 def mount_of(path: str, mounts: Iterable[Mount]) -> Mount:
@@ -159,13 +211,19 @@ def mount_of(path: str, mounts: Iterable[Mount]) -> Mount:
     return best
 
 
-def is_volatile(mount: Mount, mounts: list[Mount]) -> bool:
-    """Whether a reboot empties it: also Raspberry Pi OS's overlay file system, whose upper directory is in memory."""
+def is_volatile(mount: Mount, mounts: list[Mount], cmdline: str) -> bool:
+    """Whether a reboot empties it: also Raspberry Pi OS's overlay file system, whose upper directory is in memory.
+
+    :param cmdline: /proc/cmdline. An overlay that initramfs made has its upper directory on a mount that is not seen
+        afterwards, as a container's; of the two only the Pi was told to make one.
+    """
     if mount.fstype != "overlay":
         return mount.fstype in _IN_MEMORY
     upper = next((option[9:] for option in mount.options if option.startswith("upperdir=")), "")
     below = mount_of(upper, mounts) if upper else mount
-    return below.fstype in _IN_MEMORY
+    if below.fstype != "overlay":
+        return below.fstype in _IN_MEMORY
+    return any(word == "boot=overlay" or word.startswith("overlayroot=tmpfs") for word in cmdline.split())
 
 
 def amount(size: float) -> str:
@@ -173,27 +231,33 @@ def amount(size: float) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
+def retention_bytes(disk_size: int) -> int:
+    """What a partition may keep that has no limit of its own; see RETURN."""
+    return min(max(disk_size // _PART_OF_DISK // _SEGMENT * _SEGMENT, _SEGMENT), _MOST)
+
+
 def refuse_disk(disk: Disk, keeps: float) -> list[str]:
-    """What stands against one file system, for `keeps` bytes of records."""
+    """What stands against one file system, for `keeps` bytes of records and ballast."""
     where = " and ".join(disk.log_dirs)
     if disk.volatile:
         return [
-            f"{where} is on a {disk.mount.fstype} in memory, which a reboot empties. Turn the overlay file system off "
+            f"{where} is in memory ({disk.mount.fstype}), which a reboot empties. Turn the overlay file system off "
             "(raspi-config, Performance), or set kraft_broker_log_dirs to a directory on a disk or card."
         ]
-    most = f"The declared topics and Kafka's own may keep {amount(keeps)} in {where}"
+    most = f"The declared topics, Kafka's own and the ballast may keep {amount(keeps)} in {where}"
     remedy = "Declare a smaller retention.bytes or fewer partitions in topics_declared, or use a larger disk."
     if keeps > _SHARE_OF_DISK * disk.size:
         share = f"{_SHARE_OF_DISK:.0%} of its file system are {amount(_SHARE_OF_DISK * disk.size)}"
         return [f"{most}, but {share}. {remedy}"]
-    room = disk.available + disk.used
+    room = max(disk.available + disk.used - disk.installs, 0)
     if keeps > room:
-        return [f"{most}, but {amount(room)} are free for it on its file system. Free some space. Or: {remedy}"]
+        beside = f" beside {amount(disk.installs)} of programs" if disk.installs else ""
+        return [f"{most}, but {amount(room)} are free for it{beside}. Free some space. Or: {remedy}"]
     return []
 
 
-def refusals(host: Host, keeps: int) -> list[str]:
-    """One sentence for each thing that stands against a broker."""
+def refusals(host: Host, keeps: int, ballast: int = 0) -> list[str]:
+    """One sentence for each thing that stands against a broker, for `keeps` bytes in all and a ballast on each disk."""
     found = []
     if host.architecture in ("armhf", "armel", "i386"):
         found.append(
@@ -205,7 +269,7 @@ def refusals(host: Host, keeps: int) -> list[str]:
     directories = sum(len(disk.log_dirs) for disk in host.disks)
     for disk in host.disks:
         # Kafka spreads partitions evenly over the log directories.
-        found += refuse_disk(disk, keeps * len(disk.log_dirs) / directories)
+        found += refuse_disk(disk, keeps * len(disk.log_dirs) / directories + ballast)
     found += host.foreign
     found += [
         f"It cannot resolve {name}, which clients and other hosts are told: {why}. Advertise an address "
@@ -233,20 +297,20 @@ def power_warnings(bits: int) -> list[str]:
     return found
 
 
-def mount_warnings(disk: Disk) -> list[str]:
-    """Advice on access times; nothing is edited, since the mount is the owner's."""
-    if "noatime" in disk.mount.options or not disk.mount.source.startswith("/dev/"):
-        return []
+def mount_warnings(mounts: Iterable[Mount]) -> list[str]:
+    """Advice on access times, once for each mount; nothing is edited, since a mount is the owner's."""
     return [
-        f"{disk.mount.path} is mounted without noatime: reading writes access times to the disk. Add noatime to the "
-        f"options of {disk.mount.path} in /etc/fstab and reboot."
+        f"{mount.path} is mounted without noatime: reading writes access times to the disk. Add noatime to the "
+        f"options of {mount.path} in /etc/fstab and reboot."
+        for mount in dict.fromkeys(mounts)
+        if "noatime" not in mount.options and mount.source.startswith("/dev/")
     ]
 
 
 def swap_warnings(swaps: str, mounts: list[Mount]) -> list[str]:
     """Advice on swap on a card, from /proc/swaps; zram and disks are fine."""
-    paths = [line.split()[0] for line in swaps.splitlines()[1:]]
-    on_card = [path for path in paths if "/mmcblk" in path or "/mmcblk" in mount_of(path, mounts).source]
+    paths = [line.split()[0].replace("\\040", " ") for line in swaps.splitlines()[1:]]
+    on_card = [path for path in paths if "/mmcblk" in path or mount_of(path, mounts).on_card]
     return [
         f"{path} is swap on the card, which wears it. Turn it off: sudo swapoff {path}, and remove its service or its "
         "line in /etc/fstab (Raspberry Pi OS: sudo systemctl disable --now dphys-swapfile)."
@@ -262,29 +326,51 @@ def nearest(path: str) -> str:
     return path
 
 
-def bytes_below(path: str) -> int:
-    """What a directory takes on its disk; a file that is deleted meanwhile takes nothing."""
+def bytes_of(path: str) -> int:
+    """What a file, or all files below a directory, take on the disk; a file that is deleted meanwhile takes nothing."""
+    names = [os.path.join(folder, name) for folder, _folders, files in os.walk(path) for name in files]
     total = 0
-    for folder, _folders, files in os.walk(path):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
-            except FileNotFoundError:
-                continue
+    for name in names or [path]:
+        try:
+            total += os.lstat(name).st_blocks * 512
+        except FileNotFoundError:
+            continue
     return total
 
 
-def disks(log_dirs: list[str], mounts: list[Mount]) -> tuple[Disk, ...]:
+def is_counted(name: str, topics: Collection[str]) -> bool:
+    """Whether an entry of a log directory is part of what is judged, or goes by itself: Kafka's TOPIC-PARTITION."""
+    topic, _dash, end = name.rpartition("-")
+    return name == _BALLAST or end == "delete" or (end.isdigit() and (topic.startswith("__") or topic in topics))
+
+
+def used_in(log_dir: str, topics: Collection[str]) -> int:
+    """What counted records and the ballast take in a log directory."""
+    names = os.listdir(log_dir) if os.path.isdir(log_dir) else []
+    return sum(bytes_of(os.path.join(log_dir, name)) for name in names if is_counted(name, topics))
+
+
+def disks(log_dirs: list[str], topics: Collection[str], mounts: list[Mount]) -> tuple[Disk, ...]:
     """The file systems of the log directories."""
     by_mount: dict[Mount, list[str]] = {}
     for path in log_dirs:
         by_mount.setdefault(mount_of(nearest(path), mounts), []).append(path)
+    programs = None if os.path.exists(_INSTALLED) else os.stat(nearest(_INSTALLED)).st_dev
     found = []
     for mount, paths in by_mount.items():
-        room = os.statvfs(nearest(paths[0]))
-        size, available = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
-        used = sum(map(bytes_below, paths))
-        found.append(Disk(mount, is_volatile(mount, mounts), size, available, used, tuple(paths)))
+        there = nearest(paths[0])
+        room = os.statvfs(there)
+        found.append(
+            Disk(
+                mount,
+                volatile=is_volatile(mount, mounts, read("/proc/cmdline")),
+                size=room.f_blocks * room.f_frsize,
+                available=room.f_bavail * room.f_frsize,
+                used=sum(used_in(path, topics) for path in paths),
+                log_dirs=tuple(paths),
+                installs=_INSTALLATION if os.stat(there).st_dev == programs else 0,
+            )
+        )
     return tuple(found)
 
 
@@ -298,10 +384,13 @@ def read(path: str) -> str:
 
 
 def output(*command: str) -> str:
-    """What a program says; nothing where there is none."""
+    """What a program says; nothing where there is none, or where it hangs as vcgencmd can."""
     if not shutil.which(command[0]):
         return ""
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def foreign_units(folders: Iterable[str]) -> list[str]:
@@ -314,7 +403,7 @@ def foreign_units(folders: Iterable[str]) -> list[str]:
                 continue
             text = read(path)
             kafka = "kafka.Kafka" in text or "kafka-server-start" in text or name == "kafka.service"
-            if (kafka and not any(mark in text for mark in _OURS)) or name == "mosquitto.service":
+            if (kafka and _OUR_UNIT not in text) or "mosquitto" in name:
                 found.append(path)
     return found
 
@@ -325,9 +414,16 @@ def foreign_brokers(commands: Mapping[int, str]) -> list[int]:
     :param commands: process id -> /proc/PID/cmdline with blanks between the words.
     """
     return [
+        pid for pid, command in commands.items() if " kafka.Kafka " in f"{command} " and _OUR_PROCESS not in command
+    ]
+
+
+def mosquittos(commands: Mapping[int, str]) -> list[int]:
+    """Processes that are Mosquitto, however they were installed; those of containers are seen on their host."""
+    return [
         pid
         for pid, command in commands.items()
-        if " kafka.Kafka " in f"{command} " and not any(mark in command for mark in _OURS)
+        if [os.path.basename(word) for word in command.split()[:1]] == ["mosquitto"]
     ]
 
 
@@ -337,15 +433,22 @@ def running() -> dict[int, str]:
     return {pid: read(f"/proc/{pid}/cmdline").replace("\0", " ") for pid in pids}
 
 
-def describe_foreign(units: list[str], brokers: list[int], packages: list[str], releases: list[str]) -> list[str]:
-    """One sentence for each Kafka or Mosquitto that this collection did not install."""
+def describe_foreign(
+    units: list[str], processes: Mapping[int, str], packages: list[str], releases: list[str]
+) -> list[str]:
+    """One sentence for each Kafka or Mosquitto that this collection did not install.
+
+    :param processes: process id -> what it is.
+    """
     remedy = "Remove it, or use another Pi."
     found = [
         f"{path} is a unit that this collection did not write. Keep its records if you need them, then remove it: "
         f"sudo systemctl disable --now {os.path.basename(path)}, and delete the unit or its package."
         for path in units
     ]
-    found += [f"Process {pid} is a Kafka broker that this collection did not start. {remedy}" for pid in brokers]
+    found += [
+        f"Process {pid} is a {what} that this collection did not start. {remedy}" for pid, what in processes.items()
+    ]
     found += [
         f"The package {name} is installed, and not by this collection. Remove it (sudo apt purge {name}), or use "
         "another Pi."
@@ -364,7 +467,11 @@ def foreign() -> tuple[str, ...]:
     # Where a package brought its unit, one sentence is enough.
     units = [path for path in foreign_units(_UNIT_FOLDERS) if not (packages and path.startswith("/lib/"))]
     releases = [path for path in ("/opt/kafka/bin", "/opt/kafka/libs") if os.path.isdir(path)]
-    return tuple(describe_foreign(units, foreign_brokers(running()), packages, releases))
+    commands = running()
+    processes = dict.fromkeys(foreign_brokers(commands), "Kafka broker")
+    if not any("mosquitto" in name for name in (*units, *packages)):
+        processes |= dict.fromkeys(mosquittos(commands), "Mosquitto")
+    return tuple(describe_foreign(units, processes, packages, releases))
 
 
 def parse_throttled(text: str) -> int:
@@ -382,29 +489,36 @@ def unresolved(names: Iterable[str]) -> dict[str, str]:
     for name in names:
         try:
             socket.getaddrinfo(name, None)
-        except OSError as error:
-            found[name] = error.strerror or str(error)
+        except (OSError, UnicodeError) as error:  # a name that cannot be one, as pi1..lan
+            found[name] = getattr(error, "strerror", None) or str(error)
     return found
 
 
-def look(log_dirs: list[str], names: list[str], mounts: list[Mount]) -> Host:
+def throttled() -> int:
+    """The bits of get_throttled; 0 where neither the program nor the kernel says any."""
+    texts = [output("vcgencmd", "get_throttled"), *map(read, glob.glob(_THROTTLED))]
+    return next(filter(None, map(parse_throttled, texts)), 0)
+
+
+def look(log_dirs: list[str], topics: list[str], names: list[str], mounts: list[Mount]) -> Host:
     """Find out everything; changes nothing."""
     memory = dict(line.split(":", 1) for line in read("/proc/meminfo").splitlines() if ":" in line)
     return Host(
         architecture=output("dpkg", "--print-architecture").strip(),
         machine=os.uname().machine,
         memory_mib=int(memory["MemTotal"].split()[0]) // 1024,
-        disks=disks(log_dirs, mounts),
+        disks=disks(log_dirs, topics, mounts),
         foreign=foreign(),
-        throttled=parse_throttled(output("vcgencmd", "get_throttled") or read(_THROTTLED)),
+        throttled=throttled(),
         unresolved=unresolved(names),
     )
 
 
 def advice(host: Host, mounts: list[Mount]) -> list[str]:
     """Sentences about what does not stop a broker."""
-    found = power_warnings(host.throttled) + swap_warnings(read("/proc/swaps"), mounts)
-    return found + [text for disk in host.disks for text in mount_warnings(disk)]
+    # The system writes to its own disk too, where the records have another.
+    looked_at = [mount_of("/", mounts), *(disk.mount for disk in host.disks)]
+    return power_warnings(host.throttled) + swap_warnings(read("/proc/swaps"), mounts) + mount_warnings(looked_at)
 
 
 def main() -> None:
@@ -412,14 +526,21 @@ def main() -> None:
         argument_spec={
             "log_dirs": {"type": "list", "elements": "path", "required": True},
             "keeps": {"type": "int", "required": True},
+            "unlimited": {"type": "int", "default": 0},
+            "topics": {"type": "list", "elements": "str", "default": []},
+            "ballast_mb": {"type": "int", "default": 0},
             "resolve": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
-    mounts = parse_mounts(read("/proc/self/mountinfo"))
-    host = look(module.params["log_dirs"], module.params["resolve"], mounts)
-    refused = refusals(host, module.params["keeps"])
-    name = os.uname().nodename
+    options, name = module.params, os.uname().nodename
+    try:
+        mounts = parse_mounts(output("findmnt", "--kernel", "--json", "--list", "--output", _MOUNT_COLUMNS))
+    except ValueError:
+        module.fail_json(msg=f"findmnt does not list the mounts of {name}. Install it: sudo apt install util-linux.")
+    host = look(options["log_dirs"], options["topics"], options["resolve"], mounts)
+    each = retention_bytes(min((disk.size for disk in host.disks), default=0))
+    refused = refusals(host, options["keeps"] + options["unlimited"] * each, options["ballast_mb"] << 20)
     if refused:
         module.fail_json(msg=f"{name} cannot be a Kafka gateway as it is. {' '.join(refused)} Nothing was changed.")
     module.exit_json(
@@ -427,7 +548,8 @@ def main() -> None:
         warnings_found=advice(host, mounts),
         machine_id=read("/etc/machine-id").strip(),
         hostname=name,
-        disk_size=min((disk.size for disk in host.disks), default=0),
+        retention_bytes=each,
+        max_map_count=int(read("/proc/sys/vm/max_map_count") or 0),
     )
 
 

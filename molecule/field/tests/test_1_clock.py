@@ -130,6 +130,25 @@ def test_a_first_start_prints_what_it_waits_for(server: Callable[[bool], None], 
     on(f"systemctl stop kafka {CLOCK} && rm -r {LIMIT.rsplit('/', 1)[0]} && systemctl daemon-reload")
     run = playbook(SET, "--limit", "pi1", "-e", "pi_host_clock_wait=20")
     assert run.code == 0
-    waits = "pi1: raspi-kafka-clock.service starts: the clock is not right yet: chrony has no time source that answers"
-    assert waits in run.text
+    held = "the clock is not right yet, Kafka starts after 20 s all the same: chrony has no time source that answers"
+    assert f"pi1: raspi-kafka-clock.service starts: {held}" in run.text
     assert "s of at most 80 s" in run.text
+
+
+def test_who_does_not_wait_gets_no_alarm(server: Callable[[bool], None], on: OnPi) -> None:
+    server(False)
+    since = begin(on, 0)
+    wait_until(lambda: shown(on, "kafka") == "active running", 60, "Kafka started")
+    assert "Kafka does not wait for the clock, as pi_host_clock_wait=0 says: chrony has no time" in said(on, since)
+    assert "ALARM" not in status(on)
+    run = playbook(SET, "--limit", "pi1", "-e", "pi_host_clock_wait=0")
+    assert run.code == 0
+    assert "The clock of pi1 may be wrong" not in run.text
+
+
+def test_a_chrony_that_follows_itself_is_not_right(server: Callable[[bool], None], on: OnPi) -> None:
+    server(False)
+    on("echo local stratum 10 >> /etc/chrony/test.conf && systemctl restart chrony")
+    wait_until(lambda: "Normal" in on("chronyc -n tracking"), 60, "chrony follows itself")
+    assert "chrony follows nobody but itself" in on("/usr/bin/python3 /opt/raspi-kafka/libexec/wait_clock.py --now")
+    on("sed -i /^local/d /etc/chrony/test.conf")

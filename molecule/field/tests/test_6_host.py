@@ -31,7 +31,7 @@ def test_records_in_memory(pi: host.Host, on: OnPi) -> None:
         text = refused(pi, *ONLY_PI1, *extra(kraft_broker_log_dirs=["/var/lib/kafka/data", "/srv/records/data"]))
     finally:
         on("umount /srv/records && rmdir /srv/records")
-    assert "/srv/records/data is on a tmpfs in memory, which a reboot empties" in text
+    assert "/srv/records/data is in memory (tmpfs), which a reboot empties" in text
 
 
 def test_topics_that_the_disk_cannot_hold(pi: host.Host) -> None:
@@ -44,6 +44,19 @@ def test_topics_that_the_disk_cannot_hold(pi: host.Host) -> None:
 def test_a_topic_that_only_time_bounds(pi: host.Host) -> None:
     topics = [{"name": "video", "configs": {"retention.bytes": -1}}]
     assert "Topic video declares retention.bytes -1" in refused(pi, *ONLY_PI1, *extra(topics_declared=topics))
+
+
+def test_a_broker_whose_topics_only_time_bounds(pi: host.Host) -> None:
+    more = {"kraft_broker_extra_config": {"log.retention.bytes": -1}, "topics_declared": [{"name": "video"}]}
+    text = refused(pi, *ONLY_PI1, *extra(**more))
+    assert "kraft_broker_extra_config has log.retention.bytes -1, and topic video has no retention.bytes" in text
+
+
+def test_topics_that_are_a_text_or_malformed(pi: host.Host) -> None:
+    text = refused(pi, *ONLY_PI1, "-e", 'topics_declared=\'[{"name": "video"}]\'')
+    assert "topics_declared is a text" in text
+    assert "Give a list, on the command line as JSON: -e '{" in text
+    assert "which is no topic with a name" in refused(pi, *ONLY_PI1, *extra(topics_declared=["video"]))
 
 
 def test_too_little_memory(pi: host.Host, on: OnPi) -> None:
@@ -82,6 +95,31 @@ def test_a_kafka_of_somebody_else(pi: host.Host, on: OnPi) -> None:
         on(f"rm {unit}")
     assert f"{unit} is a unit that this collection did not write" in text
     assert "sudo systemctl disable --now broker.service" in text
+
+
+def test_a_kafka_of_somebody_else_where_ours_would_be(pi: host.Host, on: OnPi) -> None:
+    unit = "/etc/systemd/system/kafka.service"
+    start = "java -cp /opt/kafka/current/libs/* kafka.Kafka a.properties"
+    on(f"cp {unit} /run/ours && printf '[Service]\\nExecStart={start}\\n' > {unit}")
+    try:
+        text = refused(pi, *ONLY_PI1)
+    finally:
+        on(f"cat /run/ours > {unit} && rm /run/ours && systemctl daemon-reload")
+    assert f"{unit} is a unit that this collection did not write" in text
+
+
+def test_a_mosquitto_of_a_container(pi: host.Host, on: OnPi) -> None:
+    on("ln -s /bin/sleep /run/mosquitto && systemd-run --unit other /run/mosquitto 600")
+    try:
+        text = refused(pi, *ONLY_PI1)
+    finally:
+        on("systemctl stop other && rm /run/mosquitto")
+    assert "is a Mosquitto that this collection did not start" in text
+
+
+def test_a_name_that_cannot_be_one(pi: host.Host) -> None:
+    text = refused(pi, *ONLY_PI1, *extra(kraft_broker_advertised_address="pi1..lan"))
+    assert "It cannot resolve pi1..lan, which clients and other hosts are told" in text
 
 
 def test_a_name_that_nobody_can_resolve(pi: host.Host) -> None:
@@ -125,6 +163,31 @@ def test_power_access_times_and_the_kernel_are_in_the_summary(on: OnPi) -> None:
     assert (
         "WARNING: Written to /etc/sysctl.d/60-raspi-kafka.conf, but this kernel does not let it be set here" in run.text
     )
+
+
+def test_a_file_that_overrules_ours_and_a_topic_without_bounds_are_in_the_summary(on: OnPi) -> None:
+    on("echo vm.swappiness = 10 > /etc/sysctl.d/98-mine.conf")
+    topics = [{"name": "state", "configs": {"cleanup.policy": "compact"}}]
+    try:
+        run = playbook(SET, *ONLY_PI1, "--check", *extra(topics_declared=topics))
+    finally:
+        on("rm /etc/sysctl.d/98-mine.conf")
+    assert run.code == 0
+    ours = "/etc/sysctl.d/60-raspi-kafka.conf"
+    assert f"another file overrules {ours}: vm.swappiness is 10 in /etc/sysctl.d/98-mine.conf" in run.text
+    assert "WARNING: Nothing bounds what is compacted and never deleted: state." in run.text
+
+
+def test_a_run_that_ended_before_the_journal_was_told_is_made_good(on: OnPi) -> None:
+    began = "systemctl show systemd-journald --property ExecMainStartTimestampMonotonic --value"
+    on("touch /etc/systemd/journald.conf.d/raspi-kafka.conf")
+    before = int(on(began))
+    run = playbook(SET, *ONLY_PI1)
+    assert (run.code, run.count("pi1", "changed")) == (0, 1)
+    assert int(on(began)) > before
+    assert on("ls /run/log/journal") == "", "all of it was flushed to the disk"
+    again = playbook(SET, *ONLY_PI1)
+    assert (again.code, again.count("pi1", "changed")) == (0, 0)
 
 
 def test_a_reason_outlives_a_power_cut(pi: host.Host, on: OnPi) -> None:

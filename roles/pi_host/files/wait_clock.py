@@ -6,9 +6,10 @@
 A Pi without a battery-backed clock boots with the time of its last shutdown. Kafka refuses records that are stamped an
 hour later than its own clock (KIP-1030), and deletes by time what is stamped too early.
 
-The clock is right when chrony says that it is synchronised, and where no chrony answers, when the kernel does
-(STA_UNSYNC of adjtimex(2), which systemd-timesyncd and ntpd clear). The wait units of the distributions are not asked:
-they skip themselves in containers and with another time service than theirs, and then nobody has waited.
+The clock is right when chrony follows another clock and has at most a second left to correct, and where no chrony
+answers, when the kernel says so (STA_UNSYNC of adjtimex(2), which systemd-timesyncd and ntpd clear). The wait units of
+the distributions are not asked: they skip themselves in containers and with another time service than theirs, and then
+nobody has waited.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _TIMEX_BYTES = 1024  # struct timex is 208 bytes on 64-bit Linux
 
 _POLL_SECONDS = 1.0
 _WATCH_SECONDS = 10.0
+# chronyc(1), tracking: the reference of a chronyd that follows nobody (`local`), and how far "System time" may be off.
+_ITSELF = "7F7F0101"
+_MAY_BE_OFF_SECONDS = 1.0
 _TIME_SERVICES = ("/usr/sbin/chronyd", "/lib/systemd/systemd-timesyncd", "/usr/sbin/ntpd")
 
 
@@ -44,11 +48,20 @@ class Clock:
 
 
 def of_chrony(tracking: str) -> Clock:
-    """Read `chronyc -c tracking`: 14 comma-separated fields, the last is the leap status (chronyc(1))."""
+    """Read `chronyc -c tracking`: 14 comma-separated fields (chronyc(1)).
+
+    :raises IndexError: there are fewer.
+    :raises ValueError: the system time's offset is no number.
+    """
     fields = tracking.strip().split(",")
-    if fields[-1] != "Not synchronised":
-        return Clock(True, f"chrony follows {fields[1]}")
-    return Clock(False, "chrony has no time source that answers (is UDP port 123 open, and its server right?)")
+    reference, name, off, leap = fields[0], fields[1], abs(float(fields[4])), fields[13]
+    if leap == "Not synchronised":
+        return Clock(False, "chrony has no time source that answers (is UDP port 123 open, and its server right?)")
+    if reference == _ITSELF:
+        return Clock(False, "chrony follows nobody but itself (is UDP port 123 open, and its server right?)")
+    if off > _MAY_BE_OFF_SECONDS:
+        return Clock(False, f"chrony follows {name} and still has {off:.0f} s to correct (sudo chronyc makestep)")
+    return Clock(True, f"chrony follows {name}")
 
 
 def of_kernel(state: int, status: int, services: bool) -> Clock:
@@ -56,6 +69,8 @@ def of_kernel(state: int, status: int, services: bool) -> Clock:
 
     :param services: whether a time service is installed, for the advice.
     """
+    if state < 0:
+        return Clock(False, "the kernel does not let it be asked (adjtimex)")
     if state != _TIME_ERROR and not status & _STA_UNSYNC:
         return Clock(True, "the kernel's clock is synchronised")
     if services:
@@ -71,15 +86,20 @@ def ask_kernel() -> Clock:
     return of_kernel(state, status, any(map(os.path.exists, _TIME_SERVICES)))
 
 
+def ask_chrony() -> Clock | None:
+    """What chrony says; None where it gives no answer that can be read."""
+    if not shutil.which("chronyc"):
+        return None
+    command = ["chronyc", "-n", "-c", "tracking"]
+    try:
+        return of_chrony(subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout)
+    except (OSError, IndexError, ValueError, subprocess.SubprocessError):
+        return None
+
+
 def ask() -> Clock:
     """The clock now."""
-    if shutil.which("chronyc"):
-        done = subprocess.run(
-            ["chronyc", "-n", "-c", "tracking"], capture_output=True, text=True, timeout=30, check=False
-        )
-        if done.returncode == 0:
-            return of_chrony(done.stdout)
-    return ask_kernel()
+    return ask_chrony() or ask_kernel()
 
 
 def notify(text: str) -> None:
@@ -105,23 +125,32 @@ def stepped(before: float, after: float) -> str:
     return f"it was set {way} by {abs(seconds):.0f} s; records before that have wrong times"
 
 
+def let_go(limit: float, why: str) -> None:
+    """Let Kafka start with a clock that may be wrong. To the owner who set the limit to 0 that is no alarm."""
+    if limit > 0:
+        say(1, f"Kafka starts with a clock that may be wrong, after {limit:.0f} s: {why}")
+        notify(f"READY=1\nSTATUS=ALARM: the clock may be wrong: {why}")
+    else:
+        say(5, f"Kafka does not wait for the clock, as pi_host_clock_wait=0 says: {why}")
+        notify(f"READY=1\nSTATUS=Kafka did not wait for the clock: {why}")
+
+
 def wait(limit: float) -> None:
     """Return once the clock is right; after the limit Kafka no longer waits for it."""
     began, offset = time.monotonic(), time.time() - time.monotonic()
-    alarmed = False
+    released = False
     while not (clock := ask()).right:
         waited = time.monotonic() - began
         if waited < limit:
-            notify(f"STATUS=the clock is not right yet: {clock.why}")
-        elif not alarmed:
-            alarmed = True
-            say(1, f"Kafka starts with a clock that may be wrong, after {waited:.0f} s: {clock.why}")
-            notify(f"READY=1\nSTATUS=ALARM: the clock may be wrong: {clock.why}")
-        time.sleep(_WATCH_SECONDS if alarmed else min(_POLL_SECONDS, max(limit - waited, 0.01)))
+            notify(f"STATUS=the clock is not right yet, Kafka starts after {limit:.0f} s all the same: {clock.why}")
+        elif not released:
+            released = True
+            let_go(limit, clock.why)
+        time.sleep(_WATCH_SECONDS if released else min(_POLL_SECONDS, max(limit - waited, 0.01)))
     said = f"the clock is right: {clock.why}"
-    if alarmed:
+    if released:
         said += f"; {stepped(offset, time.time() - time.monotonic())}"
-    say(5 if alarmed else 6, said)
+    say(5 if released else 6, said)
     notify(f"READY=1\nSTATUS={said}")
 
 

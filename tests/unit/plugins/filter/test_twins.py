@@ -27,3 +27,8 @@ def test_one_name_is_refused() -> None:
 
 def test_only_names_without_an_address_are_unresolvable() -> None:
     assert unresolvable(["127.0.0.1", "localhost", "no-such-host.invalid"]) == ["no-such-host.invalid"]
+
+
+def test_a_name_that_cannot_be_one_is_unresolvable() -> None:
+    impossible = ["pi1..lan", "x" * 64 + ".lan"]
+    assert unresolvable(impossible) == impossible
