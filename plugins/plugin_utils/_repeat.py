@@ -13,6 +13,7 @@ sees by itself how far it is, the action plugin says so meanwhile.
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,7 +40,10 @@ def heard(host: str, waits_for: Callable[[], str], limit: float) -> Iterator[Non
             Display().display(line(host, waits_for(), time.monotonic() - began, limit))
 
     voice = threading.Thread(target=speak, daemon=True)
+    # A Ctrl-C must reach the thread that waits: the other one would not wake it, and the module would go on.
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     voice.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, usual)
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
@@ -76,3 +77,15 @@ def test_a_long_call_is_heard_meanwhile(monkeypatch: pytest.MonkeyPatch, said: l
     spoken = len(said)
     time.sleep(0.05)
     assert len(said) == spoken, "it still speaks"
+
+
+def test_a_ctrl_c_is_not_for_the_thread_that_speaks(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(_repeat, "SLICE_SECONDS", 0.01)
+    blocked: list[set[int]] = []
+    with heard("pi1", lambda: str(blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))), 7200):
+        deadline = time.monotonic() + 10
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.01)
+        own = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert {signal.SIGINT, signal.SIGTERM} <= blocked[0]
+    assert not {signal.SIGINT, signal.SIGTERM} & own
