@@ -13,7 +13,8 @@ description:
   - Copies a file of the control node into a file with the suffix C(.part) on the host, piece by piece. It gets its name
     once its sha512 is right.
   - What an interrupted copy has left there is compared with the file and kept.
-  - A copy of over 15 s prints every 15 s how far it is.
+  - Pieces grow while they are quick and shrink while they are slow, so that a link that often drops gets on as well.
+  - A copy of over 15 s prints every 15 s how far it is. After two hours it fails, and the next run goes on.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
@@ -65,6 +66,7 @@ offset:
   sample: 33554432
 """
 
+import errno
 import hashlib
 import os
 from typing import Any
@@ -104,6 +106,8 @@ def append(dest: str, piece: str, offset: int) -> None:
         target.seek(offset)
         while block := source.read(_BLOCK):
             target.write(block)
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def finish(dest: str, wanted: str) -> None:
@@ -119,6 +123,12 @@ def finish(dest: str, wanted: str) -> None:
     os.replace(part, dest)
 
 
+def cannot_write(dest: str, error: OSError) -> str:
+    """What the user can do about it."""
+    remedy = "Free some space there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Look at that folder"
+    return f"Cannot write {dest} on the host: {error.strerror}. {remedy}, then run the play again: it goes on."
+
+
 def run(params: dict[str, Any]) -> dict[str, Any]:
     if params["piece"] is None:
         return {"changed": False, **state(params["dest"], params["sha512"])}
@@ -127,9 +137,7 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
         if params["finish"]:
             finish(params["dest"], params["sha512"])
     except OSError as error:
-        raise PushError(
-            f"Cannot write {params['dest']} on the host: {error.strerror}. Free some space there."
-        ) from error
+        raise PushError(cannot_write(params["dest"], error)) from error
     return {"changed": True}
 
 

@@ -6,12 +6,17 @@
 """Waits that say what they wait for.
 
 A module cannot print while it runs. So one that waits returns after a slice of time with what it waits for, and the
-action plugin of its name prints that and runs it again.
+action plugin of its name prints that and runs it again. Where one call cannot be cut into slices, and the control node
+sees by itself how far it is, the action plugin says so meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -23,6 +28,27 @@ SLICE_SECONDS = 15
 def line(host: str, waits_for: str, waited: float, limit: float) -> str:
     """What a wait looks like; seconds."""
     return f"{host}: {waits_for}; {waited:.0f} s of at most {limit:.0f} s"
+
+
+@contextlib.contextmanager
+def heard(host: str, waits_for: Callable[[], str], limit: float) -> Iterator[None]:
+    """Say every 15 s what the body waits for."""
+    began, over = time.monotonic(), threading.Event()
+
+    def speak() -> None:
+        while not over.wait(SLICE_SECONDS):
+            Display().display(line(host, waits_for(), time.monotonic() - began, limit))
+
+    voice = threading.Thread(target=speak, daemon=True)
+    # A Ctrl-C must reach the thread that waits: the other one would not wake it, and the module would go on.
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    voice.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+    try:
+        yield
+    finally:
+        over.set()
+        voice.join()
 
 
 class RepeatingAction(ActionBase):

@@ -9,13 +9,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from tests.hosts import cache, engine, host
+from tests.hosts import archive, cache, engine, host
+from tests.hosts.deployed import extra
 from tests.hosts.play import clean_environment, inventory, playbook
 
 SET = "fieldbare"
@@ -49,11 +53,13 @@ def there(pi: host.Host, path: str) -> Callable[[], bool]:
     return lambda: inside(pi, f"ls -d {path} 2>/dev/null || true") != ""
 
 
-def interrupted(moment: Callable[[], bool], cut: Callable[[subprocess.Popen[bytes]], None], log: Path) -> str:
+def interrupted(
+    moment: Callable[[], bool], cut: Callable[[subprocess.Popen[bytes]], None], log: Path, *arguments: str
+) -> str:
     """Run site.yml as typed, cut it off at a moment, and return what it said."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", WITH_CTRL_C, "ansible-playbook", "site.yml", "-i", str(inventory(SET))],
+            [sys.executable, "-c", WITH_CTRL_C, "ansible-playbook", "site.yml", "-i", str(inventory(SET)), *arguments],
             cwd=cache.REPOSITORY,
             env=clean_environment(),
             stdin=subprocess.DEVNULL,
@@ -80,13 +86,69 @@ def ctrl_c(process: subprocess.Popen[bytes]) -> None:
     os.killpg(process.pid, signal.SIGINT)
 
 
-def cut_ssh(pi: host.Host) -> Callable[[subprocess.Popen[bytes]], None]:
-    """End the sessions of user pi on the host, as a network that is gone does in the end."""
+@pytest.fixture
+def cut_ssh(bare: host.Host) -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """End the sessions of user pi, and let nobody in until the test is over, as a network that is gone does."""
 
     def cut(_process: subprocess.Popen[bytes]) -> None:
-        inside(pi, "pkill -KILL -u pi sshd; true")
+        inside(bare, "systemctl stop ssh && pkill -KILL -u pi sshd; true")
 
-    return cut
+    yield cut
+    inside(bare, "systemctl start ssh")
+
+
+class Server(BaseHTTPRequestHandler):
+    """Has the archive, and stops half-way in its first answer."""
+
+    asked: ClassVar[list[str]] = []
+    half = threading.Event()
+    over = threading.Event()
+
+    def do_HEAD(self) -> None:
+        self.answer(0)
+
+    def do_GET(self) -> None:
+        content, wanted = archive.build().path.read_bytes(), self.headers.get("Range", "")
+        self.asked.append(wanted)
+        offset = int(wanted[6:-1]) if wanted else 0
+        self.answer(offset)
+        if len(self.asked) > 1:
+            self.wfile.write(content[offset:])
+            return
+        self.wfile.write(content[: len(content) // 2])
+        self.half.set()
+        self.over.wait(SECONDS)
+
+    def answer(self, offset: int) -> None:
+        self.send_response(206 if offset else 200)
+        self.send_header("Content-Length", str(archive.build().path.stat().st_size - offset))
+        self.end_headers()
+
+    def log_message(self, *_words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as http:
+        threading.Thread(target=http.serve_forever, args=(0.1,), daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}/kafka.tgz"
+        Server.over.set()
+        http.shutdown()
+
+
+@pytest.mark.usefixtures("bare")
+def test_ctrl_c_while_the_archive_is_downloaded(address: str, tmp_path: Path) -> None:
+    """The next run asks for the other half alone; it is ended there, since this cache is not the one of the others."""
+    archives = tmp_path / "cache" / "archives"
+    variables = extra(kraft_broker_archive=address, python_venv_cache=str(tmp_path / "cache"))
+    interrupted(Server.half.is_set, ctrl_c, tmp_path / "log", *variables)
+    (part,) = archives.glob("*.part")
+    came = part.stat().st_size
+    assert came > 0
+    said = interrupted(lambda: bool(list(archives.glob("*.tgz"))), ctrl_c, tmp_path / "log", *variables)
+    assert Server.asked == ["", f"bytes={came}-"]
+    assert f"MB from {address}" in said
 
 
 def test_apt_killed_half_way(bare: host.Host, tmp_path: Path) -> None:
@@ -102,9 +164,11 @@ def test_apt_killed_half_way(bare: host.Host, tmp_path: Path) -> None:
     assert inside(bare, "dpkg --audit") != ""
 
 
-def test_ssh_cut_while_the_archive_is_pushed(bare: host.Host, tmp_path: Path) -> None:
-    said = interrupted(there(bare, "/opt/kafka/*.tgz.part"), cut_ssh(bare), tmp_path / "log")
-    assert "UNREACHABLE" in said or "fatal" in said
+def test_ssh_cut_while_the_archive_is_pushed(
+    bare: host.Host, cut_ssh: Callable[[subprocess.Popen[bytes]], None], tmp_path: Path
+) -> None:
+    said = interrupted(there(bare, "/opt/kafka/*.tgz.part"), cut_ssh, tmp_path / "log")
+    assert "UNREACHABLE" in said
     part = int(inside(bare, "stat -c %s /opt/kafka/*.tgz.part"))
     assert part > 0
 
@@ -112,8 +176,8 @@ def test_ssh_cut_while_the_archive_is_pushed(bare: host.Host, tmp_path: Path) ->
 def test_ctrl_c_while_the_disk_is_formatted(bare: host.Host, tmp_path: Path) -> None:
     part = int(inside(bare, "stat -c %s /opt/kafka/*.tgz.part"))
     said = interrupted(runs(bare, "kafka.tools.StorageTool format"), ctrl_c, tmp_path / "log")
-    assert part > 0
-    assert "Push the archive" in said
+    size = archive.build().path.stat().st_size
+    assert f"{part / 1e6:.0f} of {size / 1e6:.0f} MB are there already, the push goes on" in said
 
 
 def test_ctrl_c_while_the_broker_starts_for_the_first_time(bare: host.Host, tmp_path: Path) -> None:

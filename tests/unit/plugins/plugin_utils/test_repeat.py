@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from typing import Any
 
 import pytest
 from ansible_collections.raspi.kafka.plugins.plugin_utils import _repeat
-from ansible_collections.raspi.kafka.plugins.plugin_utils._repeat import RepeatingAction, line
+from ansible_collections.raspi.kafka.plugins.plugin_utils._repeat import RepeatingAction, heard, line
 
 
 class Waiting(RepeatingAction):
@@ -62,3 +64,28 @@ def test_after_the_limit_it_fails_with_a_remedy(monkeypatch: pytest.MonkeyPatch,
 def test_a_failure_ends_the_wait(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     result, _action = wait(monkeypatch, [{"failed": True, "msg": "no"}])
     assert (result["msg"], said) == ("no", [])
+
+
+def test_a_long_call_is_heard_meanwhile(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(_repeat, "SLICE_SECONDS", 0.01)
+    far = iter(range(10_000))
+    with heard("pi1", lambda: f"kafka.tgz, {next(far)} MB", 7200):
+        deadline = time.monotonic() + 10
+        while len(said) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert said[:2] == [line("pi1", f"kafka.tgz, {megabytes} MB", 0, 7200) for megabytes in (0, 1)]
+    spoken = len(said)
+    time.sleep(0.05)
+    assert len(said) == spoken, "it still speaks"
+
+
+def test_a_ctrl_c_is_not_for_the_thread_that_speaks(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    monkeypatch.setattr(_repeat, "SLICE_SECONDS", 0.01)
+    blocked: list[set[int]] = []
+    with heard("pi1", lambda: str(blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))), 7200):
+        deadline = time.monotonic() + 10
+        while not said and time.monotonic() < deadline:
+            time.sleep(0.01)
+        own = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert {signal.SIGINT, signal.SIGTERM} <= blocked[0]
+    assert not {signal.SIGINT, signal.SIGTERM} & own

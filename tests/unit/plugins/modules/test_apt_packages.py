@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.raspi.kafka.plugins.modules.apt_unlocked import holder, wait, waits_for
+from ansible_collections.raspi.kafka.plugins.modules.apt_packages import holder, wait, waits_for
 
 HOLD = (
     "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.lockf(file, fcntl.LOCK_EX); print(1, flush=True); input()"

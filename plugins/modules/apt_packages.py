@@ -6,17 +6,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: apt_unlocked
-short_description: Wait until no other program uses apt, and say every 15 s which one does
+module: apt_packages
+short_description: Install packages on a host that may be busy or was interrupted, and say every 15 s what goes on
 version_added: 0.2.0
 description:
   - A host that has just booted updates itself for some minutes, and apt is locked meanwhile.
   - Waits until the locks of dpkg and apt are free. A wait of over 15 s names the program that holds them, every 15 s.
+  - Then finishes what dpkg was interrupted in, without a question, and fetches what is lacking for that.
+  - Then ansible.builtin.apt installs the packages, without what they only recommend, and says so every 15 s. Its limit
+    is the C(timeout) of the task.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
+  name:
+    description: The packages. Needed for what a playbook asks; the action plugin reads it.
+    type: list
+    elements: str
   limit:
-    description: Seconds to wait at most.
+    description: Seconds to wait for the locks at most.
     type: int
     default: 600
   again:
@@ -28,28 +35,30 @@ attributes:
     description: Can run in check mode and return changed status prediction without modifying target.
     support: full
     details:
-      - This module changes nothing, and does not wait in check mode.
+      - It neither waits nor repairs in check mode.
   diff_mode:
     description: Returns details on what has changed (or possibly needs changing in check mode).
-    support: N/A
-    details:
-      - This module changes nothing.
+    support: full
+seealso:
+  - module: ansible.builtin.apt
 """
 
 EXAMPLES = r"""
-- name: Wait for apt
-  raspi.kafka.apt_unlocked:
+- name: Install Java
+  raspi.kafka.apt_packages:
+    name: [default-jre-headless]
+  timeout: 2400
 """
 
 RETURN = r"""
 done:
   description: Whether apt is free.
   type: bool
-  returned: always
+  returned: failure
 waits_for:
   description: Which program has locked it.
   type: str
-  returned: always
+  returned: failure
   sample: apt is locked by unattended-upgr (process 812)
 """
 
@@ -108,7 +117,11 @@ def wait(paths: tuple[str, ...], seconds: float) -> str:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"limit": {"type": "int", "default": 600}, "again": {"type": "bool", "default": False}},
+        argument_spec={
+            "name": {"type": "list", "elements": "str"},
+            "limit": {"type": "int", "default": 600},
+            "again": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     found = "" if module.check_mode else wait(_LOCKS, _SLICE_SECONDS)
