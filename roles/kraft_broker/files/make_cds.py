@@ -2,6 +2,8 @@
 
     make_cds.py [--check] --java JAVA --libs DIRECTORY --broker-flags FLAGS --tool-flags FLAGS
 
+kafka.service starts it by raspi-kafka-cds.service, the role beside that: of two at once, one waits for the other.
+
 What fits is left alone. Else a broker of its own runs for some seconds below /opt/kafka/cds, on loopback and without
 anything of the real one: it takes a few records, a tool asks it, and both JVMs write down their classes as they end.
 Three JVMs, one after the other but for the tool. Prints `fits`, `made ...` or, with --check, `to be made`; a failure
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -20,6 +23,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -93,7 +97,7 @@ def refuse_scarcity(meminfo: str, free_disk: int) -> None:
 
 
 class Jvms:
-    """JVMs of a user; none outlives the block.
+    """JVMs of a user; none outlives the block, nor this program however it ends.
 
     What is written for them and about them is in `directory`, what they write in `own` below it: root never writes
     where that user could put a link.
@@ -118,7 +122,8 @@ class Jvms:
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one; what it says goes to NAME.log. A broker that serves clients meanwhile goes first."""
-        command = ["nice", self.java, f"-Djava.io.tmpdir={self.own}", "-cp", self.class_path, *arguments]
+        mortal = ["setpriv", "--pdeathsig", "KILL", "nice"]
+        command = [*mortal, self.java, f"-Djava.io.tmpdir={self.own}", "-cp", self.class_path, *arguments]
         owner = {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
         with self.log(name).open("wb") as log:
             process = subprocess.Popen(
@@ -202,14 +207,19 @@ def dump(jvms: Jvms, broker_flags: list[str], tool_flags: list[str]) -> None:
 def adopt(source: Path, directory: Path) -> None:
     """Copy an archive that a JVM wrote as user kafka: from here on it is root's, and it is on the disk."""
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+        # Neither a link is followed, nor is a pipe waited for.
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise CannotMakeError(f"a JVM ended without writing {source.name}") from error
-    target = directory / f"{source.name}.{os.stat(descriptor).st_size}"
-    with open(descriptor, "rb") as archive, target.open("xb") as copy:
-        shutil.copyfileobj(archive, copy, 1 << 20)
-        copy.flush()
-        os.fsync(copy.fileno())
+    with open(descriptor, "rb") as archive:
+        found = os.stat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise CannotMakeError(f"{source.name} is no file")
+        target = directory / f"{source.name}.{found.st_size}"
+        with target.open("xb") as copy:
+            shutil.copyfileobj(archive, copy, 1 << 20)
+            copy.flush()
+            os.fsync(copy.fileno())
     target.chmod(0o644)
 
 
@@ -223,9 +233,20 @@ def sync(directory: Path) -> None:
 
 
 @contextlib.contextmanager
+def alone(archives: Path) -> Iterator[None]:
+    """Wait until no other run makes archives."""
+    archives.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(archives, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def staging(archives: Path) -> Iterator[Path]:
     """A directory that is gone after the block unless it has got its final name; those of killed runs go too."""
-    archives.mkdir(mode=0o755, parents=True, exist_ok=True)
     for left in archives.glob(".new-*"):
         shutil.rmtree(left, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=".new-", dir=archives))
@@ -270,6 +291,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, stop)
     os.umask(0o022)
+    began = time.monotonic()
     try:
         target = fitting_directory(options.java)
         if complete(target):
@@ -278,9 +300,12 @@ def main() -> int:
         if options.check:
             print("to be made")
             return 0
-        refuse_scarcity(Path("/proc/meminfo").read_text(encoding="ascii"), shutil.disk_usage("/opt/kafka").free)
-        began = time.monotonic()
-        make(target, options.java, options.libs, options.broker_flags, options.tool_flags)
+        with alone(ARCHIVES):
+            if complete(target):
+                print("fits")
+                return 0
+            refuse_scarcity(Path("/proc/meminfo").read_text(encoding="ascii"), shutil.disk_usage("/opt/kafka").free)
+            make(target, options.java, options.libs, options.broker_flags, options.tool_flags)
     except (CannotMakeError, KafkaError, OSError, subprocess.SubprocessError) as error:
         print(f"{error}", file=sys.stderr)
         return 1
