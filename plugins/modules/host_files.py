@@ -184,7 +184,9 @@ def reach(path: str) -> str:
             reached = place
             continue
         if os.lstat(place).st_uid not in (0, os.geteuid()):
-            raise PlaceError(f"{place} is a link that root did not make. Remove it and run the play again.")
+            raise PlaceError(
+                f"{place} is a link that root did not make. Remove it, or make it as root, and run the play again."
+            )
         target = os.readlink(place)
         reached = "/" if target.startswith("/") else reached
         left += target.split("/")[::-1]

@@ -2,7 +2,7 @@
 
     make_cds.py [--check] --java JAVA --libs DIRECTORY --broker-flags FLAGS --tool-flags FLAGS
 
-kafka.service starts it by raspi-kafka-cds.service, the role beside that: of two at once, one waits for the other.
+raspi-kafka-cds.service runs it after each start of Kafka, the role before the first; of two at once, one waits.
 
 What fits is left alone. Else a broker of its own runs for some seconds below /opt/kafka/cds, on loopback and without
 anything of the real one: it takes a few records, a tool asks it, and both JVMs write down their classes as they end.
