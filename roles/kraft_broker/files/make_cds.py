@@ -48,6 +48,7 @@ _MEMORY_MB = 450
 _DISK_MB = 300
 # Small, since the real broker may run beside it. An archive fits other heaps and collectors too (JDK 17, measured).
 _HEAP = "-Xmx128m"
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _NODE_ID = 1
 _TOPIC = "warm-up"
 _PROPERTIES = f"""\
@@ -275,7 +276,9 @@ def make(target: Path, java: str, libs: str, broker_flags: list[str], tool_flags
 
 
 def stop(_number: int, _frame: object) -> None:
-    """Treat SIGTERM and a lost connection as a failure, so that all is cleaned up."""
+    """Treat SIGTERM and a lost connection as a failure, so that all is cleaned up; a second one must not cut that off."""
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)
     raise CannotMakeError("the run was interrupted")
 
 
@@ -288,7 +291,7 @@ def main() -> int:
     parser.add_argument("--tool-flags", type=str.split, required=True)
     options = parser.parse_args()
     logging.getLogger("kafka").addHandler(logging.NullHandler())
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in _ENDS:
         signal.signal(number, stop)
     os.umask(0o022)
     began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -159,6 +160,18 @@ def test_no_jvm_outlives_a_program_that_is_killed(tmp_path: Path) -> None:
         process.kill()
     jvm = Path("/proc", pid.read_text().strip(), "stat")
     await_true(lambda: not jvm.exists() or jvm.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_a_second_signal_does_not_cut_the_cleaning_off(make_cds: Any) -> None:
+    """timeout(1) sends two: one to the program, one to its group."""
+    before = {number: signal.getsignal(number) for number in make_cds._ENDS}
+    try:
+        with pytest.raises(make_cds.CannotMakeError):
+            make_cds.stop(signal.SIGTERM, None)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def await_true(condition: Callable[[], bool]) -> None:
