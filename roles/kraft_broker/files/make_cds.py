@@ -276,7 +276,7 @@ def make(target: Path, java: str, libs: str, broker_flags: list[str], tool_flags
 
 
 def stop(_number: int, _frame: object) -> None:
-    """Treat SIGTERM and a lost connection as a failure, so that all is cleaned up; a second one must not cut that off."""
+    """Treat SIGTERM and a lost connection as a failure, so that all is cleaned up; no second one cuts that off."""
     for number in _ENDS:
         signal.signal(number, signal.SIG_IGN)
     raise CannotMakeError("the run was interrupted")
