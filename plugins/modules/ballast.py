@@ -14,6 +14,8 @@ description:
     start, apply the retention of its topics and delete.
   - The space is reserved and not written (fallocate(2)), so that it costs a card nothing.
   - Where there is less than twice the space that is missing, nothing is reserved, and C(skipped_dirs) says so.
+  - A file of that name whose space is not reserved does not count. One in another directory of the same file system
+    is removed.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
@@ -50,7 +52,9 @@ skipped_dirs:
   returned: success
 """
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,66 +63,102 @@ from ansible.module_utils.basic import AnsibleModule
 _NAME = "ballast"
 
 
+class BallastError(Exception):
+    """A sentence for the user: what stands in the place of a ballast, and what to do."""
+
+
 @dataclass(frozen=True)
 class Ballast:
-    """One file; sizes in bytes. `present` is what is reserved already, `free` what its file system has left."""
+    """One file; sizes in bytes, None is no file. `present` is what is reserved, `free` what is left beside it."""
 
     path: str
-    present: int
+    present: int | None
+    wanted: int | None
     free: int
 
+    @property
+    def missing(self) -> int:
+        return (self.wanted or 0) - (self.present or 0)
 
-def to_change(found: list[Ballast], wanted: int) -> list[Ballast]:
+
+def to_change(found: list[Ballast]) -> list[Ballast]:
     """Those that have another size than wanted and can get it."""
-    return [one for one in found if one.present != wanted and one not in too_large(found, wanted)]
+    return [one for one in found if one.present != one.wanted and one not in too_large(found)]
 
 
-def too_large(found: list[Ballast], wanted: int) -> list[Ballast]:
+def too_large(found: list[Ballast]) -> list[Ballast]:
     """Those that would take more than half of what is free."""
-    return [one for one in found if one.present < wanted and one.free < 2 * (wanted - one.present)]
+    return [one for one in found if one.missing > 0 and one.free < 2 * one.missing]
 
 
-def look(log_dirs: list[str]) -> list[Ballast]:
-    """The first directory of each file system; one that is not made yet (check mode) has no ballast and enough room."""
-    found: dict[int, Ballast] = {}
-    for index, log_dir in enumerate(log_dirs):
+def reserved(path: str) -> int | None:
+    """The size of a ballast: 0 where its space is not reserved, None where there is none.
+
+    :raises BallastError: it is no file. User kafka, who owns the directory, could have put a link there.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        raise BallastError(f"{path} is there and is no file. Remove it and run the play again.")
+    return found.st_size if found.st_blocks * 512 >= found.st_size else 0
+
+
+def look(log_dirs: list[str], size: int) -> list[Ballast]:
+    """What each directory has and shall have: of several on one file system the first one alone gets a ballast.
+
+    One that is not made yet (check mode) has none, and enough room.
+    """
+    found: list[Ballast] = []
+    disks: set[int] = set()
+    for log_dir in dict.fromkeys(map(os.path.realpath, log_dirs)):
         path = os.path.join(log_dir, _NAME)
         if not os.path.isdir(log_dir):
-            found[-1 - index] = Ballast(path, 0, 1 << 60)
+            found.append(Ballast(path, None, size or None, 1 << 60))
             continue
-        room = os.statvfs(log_dir)
-        present = os.stat(path).st_size if os.path.exists(path) else 0
-        found.setdefault(os.stat(log_dir).st_dev, Ballast(path, present, room.f_bavail * room.f_frsize))
-    return list(found.values())
+        room, disk = os.statvfs(log_dir), os.stat(log_dir).st_dev
+        wanted = None if disk in disks else size or None
+        found.append(Ballast(path, reserved(path), wanted, room.f_bavail * room.f_frsize))
+        disks.add(disk)
+    return found
 
 
-def apply(ballast: Ballast, size: int) -> None:
-    """Reserve, shrink or remove. Root's, so that only the owner of the Pi gives it up."""
-    if size == 0:
+def apply(ballast: Ballast) -> bool:
+    """Reserve, shrink or remove; False where the space was not there after all, and then no file is.
+
+    Root's, so that only the owner of the Pi gives it up.
+    """
+    if ballast.wanted is None:
         os.unlink(ballast.path)
-        return
-    handle = os.open(ballast.path, os.O_WRONLY | os.O_CREAT, 0o600)
+        return True
+    handle = os.open(ballast.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
-        os.ftruncate(handle, size)
-        os.posix_fallocate(handle, 0, size)
+        # In this order a run that is cut off leaves a file that is too short, and not one that only looks right.
+        os.posix_fallocate(handle, 0, ballast.wanted)
+        os.ftruncate(handle, ballast.wanted)
         os.fsync(handle)
+    except OSError as error:
+        os.unlink(ballast.path)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return False
+        raise
     finally:
         os.close(handle)
+    return True
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
-    size = module.params["size_mb"] << 20
-    found = look(module.params["log_dirs"])
-    todo = to_change(found, size)
-    for ballast in [] if module.check_mode else todo:
-        apply(ballast, size)
+    found = look(module.params["log_dirs"], module.params["size_mb"] << 20)
+    todo, skipped = to_change(found), too_large(found)
+    failed = [] if module.check_mode else [one for one in todo if not apply(one)]
+    after = {one.path: one.wanted if one in todo else one.present for one in found}
+    after.update({one.path: None for one in failed})
+    before = {one.path: one.present for one in found}
     return {
-        "changed": bool(todo),
-        "skipped_dirs": [os.path.dirname(one.path) for one in too_large(found, size)],
-        "diff": {
-            "before": {one.path: one.present for one in found},
-            "after": {one.path: size if one in todo else one.present for one in found},
-        },
+        "changed": before != after,
+        "skipped_dirs": [os.path.dirname(one.path) for one in skipped + failed],
+        "diff": {"before": before, "after": after},
     }
 
 
@@ -132,6 +172,8 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module))
+    except BallastError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(
             msg=f"Cannot reserve {module.params['size_mb']} MiB: {error}. Free some space, or set it to 0."

@@ -14,6 +14,7 @@ description:
   - One task for all that a role places on a host, since most of a task's time goes into getting there.
   - A file is replaced as a whole and is on the disk before it takes its name, so that a power cut leaves the old or
     the new one.
+  - A symbolic link on the way is followed if root made it, and refused if another user did.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
@@ -105,6 +106,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+# Components of a path, with those of all links on its way.
+_MOST_STEPS = 200
+
 
 class PlaceError(Exception):
     """A sentence for the user: which path cannot be as wanted, why, and what to do."""
@@ -166,13 +170,36 @@ def attributes_of(found: os.stat_result) -> tuple[str, str, int]:
     return owner, group, stat.S_IMODE(found.st_mode)
 
 
+def reach(path: str) -> str:
+    """Where a path leads. A link of another user is not followed: it could lead root to any file.
+
+    :raises PlaceError: there is one.
+    """
+    reached, left = "/", path.split("/")[::-1]
+    for _step in range(_MOST_STEPS):
+        if not left:
+            return reached
+        place = os.path.normpath(os.path.join(reached, left.pop()))
+        if not os.path.islink(place):
+            reached = place
+            continue
+        if os.lstat(place).st_uid not in (0, os.geteuid()):
+            raise PlaceError(
+                f"{place} is a link that root did not make. Remove it, or make it as root, and run the play again."
+            )
+        target = os.readlink(place)
+        reached = "/" if target.startswith("/") else reached
+        left += target.split("/")[::-1]
+    raise PlaceError(f"{path} leads in a circle. Mend its links and run the play again.")
+
+
 def plan(entry: Entry) -> Change:
     """Compare an entry with the disk.
 
-    :raises PlaceError: something of another kind has the path.
+    :raises PlaceError: something of another kind has the path, or it leads over a link of another user.
     """
     try:
-        found = os.stat(entry.path)
+        found = os.stat(reach(entry.path))
     except FileNotFoundError:
         return Change(entry, create=True, rewrite=entry.content is not None, attributes=True)
     wanted, expected = ("directory", stat.S_ISDIR) if entry.content is None else ("file", stat.S_ISREG)
@@ -199,17 +226,26 @@ def apply(change: Change) -> None:
         elif change.create:
             os.makedirs(entry.path)
         if change.attributes and not change.rewrite:
-            os.chown(entry.path, user, group)
-            os.chmod(entry.path, entry.mode)
+            give(entry, user, group)
     except (KeyError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else f"there is no {entry.owner}:{entry.group} on this host"
         raise PlaceError(f"Cannot place {entry.path}: {why}. What stands before it in the list was placed.") from error
 
 
+def give(entry: Entry, user: int, group: int) -> None:
+    """Set owner and mode of what was looked at, and not of a link that took its place meanwhile."""
+    handle = os.open(reach(entry.path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        os.fchown(handle, user, group)
+        os.fchmod(handle, entry.mode)
+    finally:
+        os.close(handle)
+
+
 def write(entry: Entry, user: int, group: int) -> None:
     """Write a file whole, beside its place, then give it its name."""
     # A symlink stays one: what it leads to is replaced.
-    target = os.path.realpath(entry.path)
+    target = reach(entry.path)
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".", suffix=".new")
     try:
         with os.fdopen(handle, "wb") as file:

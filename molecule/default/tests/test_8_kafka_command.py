@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -60,6 +61,19 @@ def test_whoever_logs_in_uses_the_tools_and_their_archive(pi: host.Host) -> None
 )
 def test_a_tool_needs_no_address_wherever_it_wants_it(pi: host.Host, command: str, said: str) -> None:
     assert said in as_pi(pi, f"kafka {command}").stdout
+
+
+def test_a_tool_whose_broker_is_away_says_so_beside_the_records(pi: host.Host) -> None:
+    told = as_pi(pi, "timeout 10 kafka console-consumer --topic events --bootstrap-server 127.0.0.1:9", check=False)
+    assert "WARN" in told.stderr
+    assert "Connection to node -1 (/127.0.0.1:9) could not be established" in told.stderr
+    assert told.stdout == ""
+
+
+def test_a_class_of_its_jars_can_be_run_with_another_heap(pi: host.Host) -> None:
+    command = "KAFKA_HEAP_OPTS=-XX:+PrintFlagsFinal kafka run-class org.apache.kafka.tools.TopicCommand --version"
+    shown = as_pi(pi, f"{command}; KAFKA_HEAP_OPTS='-Xmx64m -XX:+PrintFlagsFinal' {command.partition(' ')[2]}").stdout
+    assert [int(size) >> 20 for size in re.findall(r" MaxHeapSize += (\d+)", shown)] == [256, 64]
 
 
 def test_a_tool_that_fails_says_so_by_its_exit_code(pi: host.Host) -> None:
@@ -121,8 +135,14 @@ def test_tail_names_the_topics_where_it_has_none_of_that_name(pi: host.Host) -> 
 
 
 def test_ctrl_c_ends_tail_without_a_word(on: OnPi) -> None:
+    """On a full topic, of which nothing is shown."""
     told = on("timeout --signal INT --preserve-status 5 kafka tail events --last 0; echo ended with $?", check=False)
-    assert told == "ended with 130"
+    assert re.fullmatch(r"ended with 130\nno message since [-: 0-9]+ \([0-9]+ (s|min)\)", told)
+
+
+def test_tail_names_a_key_that_it_does_not_find(on: OnPi) -> None:
+    told = on("timeout 5 kafka tail telemetry attic", check=False)
+    assert told == "no message of attic among the last 1000 of each partition"
 
 
 # --- archives of classes
@@ -132,6 +152,15 @@ def test_the_broker_runs_from_its_archive(on: OnPi) -> None:
     assert int(on(MAPPED)) > 0
 
 
+@pytest.fixture
+def _no_new_archives(on: OnPi) -> Iterator[None]:
+    """Starts of the broker make no archives meanwhile."""
+    on("systemctl mask --runtime --now raspi-kafka-cds")
+    yield
+    on("systemctl unmask --runtime raspi-kafka-cds")
+
+
+@pytest.mark.usefixtures("_no_new_archives")
 def test_a_broker_starts_without_an_archive_and_with_one_that_was_cut_short(on: OnPi) -> None:
     broker = on("ls /opt/kafka/cds/*/broker.jsa.*")
     on(f"cp -p {broker} /root/kept; truncate --size 1000000 {broker}")
@@ -169,6 +198,20 @@ def test_new_archives_take_three_jvms_and_no_restart(pi: host.Host, on: OnPi) ->
     assert on("systemctl show kafka --property MainPID") == before
     assert len(on("ls -A /opt/kafka/cds").split()) == 1
     assert len(on("ls /opt/kafka/cds/*").split()) == 2
+
+
+def test_after_an_update_of_java_the_next_start_makes_archives_beside_the_broker(on: OnPi) -> None:
+    """Without a play: of an update only the archives are left, which no longer fit."""
+    on("mv /opt/kafka/cds/* /opt/kafka/cds/of-an-older-java")
+    on("systemctl restart kafka")
+    assert on("systemctl is-active kafka raspi-kafka-cds", check=False).split() == ["active", "activating"]
+    making = "systemctl show raspi-kafka-cds --property ActiveState --value"
+    wait_until(lambda: on(making) == "inactive", 240, "the archives are made")
+    assert "made in" in on("journalctl --unit raspi-kafka-cds --output cat --lines 5 --no-pager")
+    assert len(on("ls /opt/kafka/cds/*").split()) == 2
+    assert playbook(SET).count("pi1", "changed") == 0
+    on("systemctl restart kafka")
+    assert int(on(MAPPED)) > 0
 
 
 def test_an_interrupted_making_leaves_nothing_behind(on: OnPi) -> None:

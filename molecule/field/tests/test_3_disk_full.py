@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 from tests.hosts import host
 
 DATA = "/var/lib/kafka/data"
+MAPPED = "grep -c /opt/kafka/cds/ /proc/$(systemctl show kafka --property MainPID --value)/maps"
 NOTE = "/run/kafka/failures.json"
 
 
@@ -60,7 +61,7 @@ def test_a_full_disk_is_said_and_the_ballast_brings_kafka_back(pi: host.Host, on
     wait_until(lambda: status(on).startswith("held back until 64 MiB are free"), 60, "the start is held back")
     assert state(on) == "activating"
     reason = on("journalctl --unit kafka --priority crit --output cat --lines 1 --no-pager")
-    assert f"Kafka ended because the file system of {DATA} is full" in reason
+    assert f"Kafka ended, and the file system of {DATA} is full" in reason
     assert f"`sudo rm {DATA}/ballast` frees 128 MiB at once" in reason
 
     on(f"rm {DATA}/ballast")
@@ -81,3 +82,20 @@ def test_failures_in_a_row_hold_it_back_for_longer_and_a_restart_by_hand_does_no
     on("systemctl restart kafka")
     assert state(on) == "active"
     assert '"failures": 0' in on(f"cat {NOTE}")
+
+
+def test_a_crash_loop_is_tried_without_the_archive_and_writes_no_files(on: OnPi) -> None:
+    """A damaged archive of the right size: its classes are zeros."""
+    broker = on("ls /opt/kafka/cds/*/broker.jsa.*")
+    on(f"systemctl stop kafka; cp -p {broker} /root/kept")
+    on(f"dd if=/dev/zero of={broker} bs=1M seek=1 count=8 conv=notrunc status=none")
+    try:
+        on("systemctl start --no-block kafka")
+        wait_until(lambda: state(on) == "active", 120, "Kafka came back by itself")
+        said = on("journalctl --unit kafka --grep 'without its archive' --lines 1 --output cat --no-pager")
+        assert said.startswith("After 2 failures it starts without its archive of classes, which may be damaged.")
+        assert on(MAPPED, check=False) == "0"
+        assert on("ls /var/lib/kafka") == "data\ntmp"
+    finally:
+        on(f"mv /root/kept {broker}; systemctl restart kafka")
+    assert int(on(MAPPED)) > 0

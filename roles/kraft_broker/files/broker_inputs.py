@@ -1,6 +1,7 @@
 """Record what a broker was started with, and say later what has changed since.
 
-    broker_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND
+    broker_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND,
+                                                           also where they cannot be written
     broker_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
 An input is a file (its content counts), a symlink to a directory (its target counts), or a program below bin/ of a
@@ -32,16 +33,30 @@ def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
+def record(file: Path, names: list[str]) -> None:
+    """Write the fingerprints. A note that fails costs a restart by the next play, and never the start."""
+    try:
+        now = {name: fingerprint(Path(name)) for name in names}
+        file.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        print(f"<4>Cannot note what the broker was started with: {error}", file=sys.stderr, flush=True)
+
+
+def noted(file: Path) -> dict[str, str]:
+    """What record wrote; nothing where it could not."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
 def main(verb: str, file: str, *arguments: str) -> None:
-    end = arguments.index("--") if verb == "record" else len(arguments)
-    now = {name: fingerprint(Path(name)) for name in arguments[:end]}
-    record = Path(file)
     if verb == "record":
-        record.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        end = arguments.index("--")
+        record(Path(file), list(arguments[:end]))
         os.execv(arguments[end + 1], arguments[end + 1 :])
     else:
-        before = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-        print(json.dumps(changed(before, now)))
+        print(json.dumps(changed(noted(Path(file)), {name: fingerprint(Path(name)) for name in arguments})))
 
 
 if __name__ == "__main__":

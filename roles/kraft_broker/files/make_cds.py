@@ -2,6 +2,8 @@
 
     make_cds.py [--check] --java JAVA --libs DIRECTORY --broker-flags FLAGS --tool-flags FLAGS
 
+raspi-kafka-cds.service runs it after each start of Kafka, the role before the first; of two at once, one waits.
+
 What fits is left alone. Else a broker of its own runs for some seconds below /opt/kafka/cds, on loopback and without
 anything of the real one: it takes a few records, a tool asks it, and both JVMs write down their classes as they end.
 Three JVMs, one after the other but for the tool. Prints `fits`, `made ...` or, with --check, `to be made`; a failure
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -20,6 +23,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -44,6 +48,7 @@ _MEMORY_MB = 450
 _DISK_MB = 300
 # Small, since the real broker may run beside it. An archive fits other heaps and collectors too (JDK 17, measured).
 _HEAP = "-Xmx128m"
+_ENDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _NODE_ID = 1
 _TOPIC = "warm-up"
 _PROPERTIES = f"""\
@@ -93,7 +98,7 @@ def refuse_scarcity(meminfo: str, free_disk: int) -> None:
 
 
 class Jvms:
-    """JVMs of a user; none outlives the block.
+    """JVMs of a user; none outlives the block, nor this program however it ends.
 
     What is written for them and about them is in `directory`, what they write in `own` below it: root never writes
     where that user could put a link.
@@ -118,7 +123,8 @@ class Jvms:
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one; what it says goes to NAME.log. A broker that serves clients meanwhile goes first."""
-        command = ["nice", self.java, f"-Djava.io.tmpdir={self.own}", "-cp", self.class_path, *arguments]
+        mortal = ["setpriv", "--pdeathsig", "KILL", "nice"]
+        command = [*mortal, self.java, f"-Djava.io.tmpdir={self.own}", "-cp", self.class_path, *arguments]
         owner = {"user": self.user, "group": self.user, "extra_groups": []} if self.user else {}
         with self.log(name).open("wb") as log:
             process = subprocess.Popen(
@@ -202,14 +208,19 @@ def dump(jvms: Jvms, broker_flags: list[str], tool_flags: list[str]) -> None:
 def adopt(source: Path, directory: Path) -> None:
     """Copy an archive that a JVM wrote as user kafka: from here on it is root's, and it is on the disk."""
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+        # Neither a link is followed, nor is a pipe waited for.
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise CannotMakeError(f"a JVM ended without writing {source.name}") from error
-    target = directory / f"{source.name}.{os.stat(descriptor).st_size}"
-    with open(descriptor, "rb") as archive, target.open("xb") as copy:
-        shutil.copyfileobj(archive, copy, 1 << 20)
-        copy.flush()
-        os.fsync(copy.fileno())
+    with open(descriptor, "rb") as archive:
+        found = os.stat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise CannotMakeError(f"{source.name} is no file")
+        target = directory / f"{source.name}.{found.st_size}"
+        with target.open("xb") as copy:
+            shutil.copyfileobj(archive, copy, 1 << 20)
+            copy.flush()
+            os.fsync(copy.fileno())
     target.chmod(0o644)
 
 
@@ -223,9 +234,20 @@ def sync(directory: Path) -> None:
 
 
 @contextlib.contextmanager
+def alone(archives: Path) -> Iterator[None]:
+    """Wait until no other run makes archives."""
+    archives.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor = os.open(archives, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def staging(archives: Path) -> Iterator[Path]:
     """A directory that is gone after the block unless it has got its final name; those of killed runs go too."""
-    archives.mkdir(mode=0o755, parents=True, exist_ok=True)
     for left in archives.glob(".new-*"):
         shutil.rmtree(left, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=".new-", dir=archives))
@@ -254,7 +276,9 @@ def make(target: Path, java: str, libs: str, broker_flags: list[str], tool_flags
 
 
 def stop(_number: int, _frame: object) -> None:
-    """Treat SIGTERM and a lost connection as a failure, so that all is cleaned up."""
+    """Treat SIGTERM and a lost connection as a failure, so that all is cleaned up; no second one cuts that off."""
+    for number in _ENDS:
+        signal.signal(number, signal.SIG_IGN)
     raise CannotMakeError("the run was interrupted")
 
 
@@ -267,9 +291,10 @@ def main() -> int:
     parser.add_argument("--tool-flags", type=str.split, required=True)
     options = parser.parse_args()
     logging.getLogger("kafka").addHandler(logging.NullHandler())
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in _ENDS:
         signal.signal(number, stop)
     os.umask(0o022)
+    began = time.monotonic()
     try:
         target = fitting_directory(options.java)
         if complete(target):
@@ -278,9 +303,12 @@ def main() -> int:
         if options.check:
             print("to be made")
             return 0
-        refuse_scarcity(Path("/proc/meminfo").read_text(encoding="ascii"), shutil.disk_usage("/opt/kafka").free)
-        began = time.monotonic()
-        make(target, options.java, options.libs, options.broker_flags, options.tool_flags)
+        with alone(ARCHIVES):
+            if complete(target):
+                print("fits")
+                return 0
+            refuse_scarcity(Path("/proc/meminfo").read_text(encoding="ascii"), shutil.disk_usage("/opt/kafka").free)
+            make(target, options.java, options.libs, options.broker_flags, options.tool_flags)
     except (CannotMakeError, KafkaError, OSError, subprocess.SubprocessError) as error:
         print(f"{error}", file=sys.stderr)
         return 1

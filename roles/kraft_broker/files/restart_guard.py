@@ -4,7 +4,7 @@
     restart_guard.py hold LOG_DIR...      before each start: waits longer after each failure, and for a full disk
 
 systemd 252 of Debian 12 has no growing back-off (RestartSteps= came with 254). The note lives in /run/kafka, which
-systemd keeps for restarts only: a boot, and whoever starts Kafka by hand, does not wait.
+systemd keeps for restarts only: a boot, and whoever stops or restarts Kafka by hand, does not wait.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _NOTE = Path("/run/kafka/failures.json")
+# with_cds.sh gives the broker no archive of classes while it is there.
+_WITHOUT_CDS = Path("/run/kafka/without-cds")
 _MIB = 1 << 20
 # A broker that could not write a batch leaves less; what it needs to load its logs and delete old segments is more.
 _FULL_MIB = 16
@@ -27,6 +30,8 @@ _FIRST_SECONDS = 10
 _MOST_SECONDS = 300
 # A broker that ran for longer did start: its next failure is a first one.
 _STEADY_SECONDS = 600
+# A JVM that is given a damaged archive of the right size crashes. So many failures in a row, and it starts without.
+_DOUBT_CDS = 2
 _POLL_SECONDS = 2.0
 _BALLAST = "ballast"
 
@@ -38,6 +43,11 @@ class Note:
     failures: int = 0
     full: bool = False
     started: float = 0.0
+
+    @property
+    def unexplained(self) -> int:
+        """Failures but the first end on a full disk, after which it waits for room."""
+        return self.failures - 1 if self.full else self.failures
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,6 @@ class Room:
 def look(log_dir: str) -> Room:
     """What a log directory's file system has left."""
     found = os.statvfs(log_dir)
-    ballast = Path(log_dir, _BALLAST)
     return Room(
         log_dir,
         found.f_bavail * found.f_frsize // _MIB,
@@ -67,8 +76,18 @@ def look(log_dir: str) -> Room:
         # btrfs and others have no fixed number of inodes, and say 0 of 0.
         inodes=found.f_favail > 0 or found.f_files == 0,
         read_only=bool(found.f_flag & os.ST_RDONLY),
-        ballast_mib=ballast.stat().st_size // _MIB if ballast.exists() else 0,
+        ballast_mib=reserved(f"{log_dir}/{_BALLAST}") // _MIB,
     )
+
+
+def reserved(path: str) -> int:
+    """What deleting a ballast would free, in bytes."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return 0
+    whole = stat.S_ISREG(found.st_mode) and found.st_blocks * 512 >= found.st_size
+    return found.st_size if whole else 0
 
 
 def rooms(log_dirs: list[str]) -> list[Room]:
@@ -102,7 +121,13 @@ def why_disk(found: list[Room]) -> str:
 
 def why_process(result: str, code: str, status: str) -> str:
     """What the end of the process itself says."""
+    # The JVM was told to end, since wait_ready.py had failed.
+    if result == "exit-code" and (code in ("killed", "dumped") or status == "143"):
+        return "it did not serve clients in time; the lines above say what it lacked."
+    crash = "its JVM crashed; the lines above have what it wrote of that."
     ends = {
+        ("signal", "ABRT"): crash,
+        ("core-dump", "ABRT"): crash,
         ("oom-kill", status): "the kernel had no memory left. Lower kraft_broker_heap_mb, or stop other programs.",
         # -XX:+ExitOnOutOfMemoryError
         ("exit-code", "3"): "its heap was full (OutOfMemoryError). Raise kraft_broker_heap_mb.",
@@ -122,7 +147,9 @@ def why(environment: Mapping[str, str], found: list[Room]) -> str:
     if result == "success":
         return ""
     end = why_process(result, environment.get("EXIT_CODE", ""), environment.get("EXIT_STATUS", ""))
-    return f"Kafka ended because {why_disk(found) or end}"
+    disk = why_disk(found)
+    # Not each end on a full disk is one of the full disk.
+    return f"Kafka ended, and {disk} How it ended: {end}" if disk else f"Kafka ended because {end}"
 
 
 def after_failure(note: Note, now: float, full: bool) -> Note:
@@ -133,7 +160,7 @@ def after_failure(note: Note, now: float, full: bool) -> Note:
 
 def delay(note: Note) -> int:
     """Seconds before the next start: 10, 20, 40 ... 300."""
-    return min(_FIRST_SECONDS * 2 ** (note.failures - 1), _MOST_SECONDS) if note.failures else 0
+    return min(_FIRST_SECONDS * 2 ** (note.unexplained - 1), _MOST_SECONDS) if note.unexplained > 0 else 0
 
 
 def lacks_room(found: list[Room]) -> list[Room]:
@@ -182,7 +209,7 @@ def hold(log_dirs: list[str]) -> None:
         lacking = lacks_room(rooms(log_dirs)) if note.full else []
         if lacking:
             text = f"held back until {_ENOUGH_MIB} MiB are free for {lacking[0].log_dir}; {lacking[0].free_mib} MiB are"
-        elif left > 0 and not note.full:
+        elif left > 0:
             text = f"held back for {delay(note)} s after failure {note.failures} in a row"
         else:
             break
@@ -193,9 +220,23 @@ def hold(log_dirs: list[str]) -> None:
         time.sleep(_POLL_SECONDS if lacking else min(_POLL_SECONDS, left))
     if said:
         print("<5>It is tried again", flush=True)
+    doubt_cds(note)
     notify("STATUS=starts")
     note.started = time.monotonic()
     write_note(note)
+
+
+def doubt_cds(note: Note) -> None:
+    """Have the broker started without its archive of classes where that may be why it fails, and say so."""
+    if note.unexplained < _DOUBT_CDS:
+        _WITHOUT_CDS.unlink(missing_ok=True)
+        return
+    _WITHOUT_CDS.touch()
+    print(
+        f"<4>After {note.failures} failures it starts without its archive of classes, which may be damaged. "
+        "If that helps: sudo rm -r /opt/kafka/cds; sudo systemctl restart kafka",
+        flush=True,
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Show a topic's messages as they arrive: `kafka tail [TOPIC] [KEY...]` runs this with kafka-python.
 
 The last few messages come first, then new ones of all partitions, one a line: local time of the message, key, value.
-Whenever a minute has passed without one, it says so, on stderr.
+Since when there is none is said after those few, and whenever a minute has passed without one, on stderr.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ from kafka.errors import KafkaError
 _TOPIC = "telemetry"
 _SILENCE_SECONDS = 60.0
 _POLL_SECONDS = 1.0
+_BOOTSTRAP_MS = 5000
 # With a key, the last messages of that key are looked for among so many of each partition.
 _LOOK_BACK = 1000
+# Without one, at least so many: the end of a transaction takes a place, too, and is no message.
+_LOOK_BACK_LEAST = 10
 _LONGEST = 2000  # characters of a value
+_AWAY = "does not answer; `systemctl status kafka` says why. Waiting for it."
+_STARTS = "has its port open and serves no clients yet; `systemctl status kafka` says more. Waiting for it."
+_BACK = "is back."
 
 
 def shown(data: bytes | None) -> str:
@@ -71,14 +77,22 @@ def last(records: Iterable[Any], count: int) -> list[Any]:
     return ordered[len(ordered) - min(count, len(ordered)) :]
 
 
-def silence(since: float | None, now: float) -> str:
-    """That nothing has come; both in seconds since the epoch, None where nothing ever came."""
+def silence(since: float | None, now: float, keys: list[str]) -> str:
+    """That nothing has come; both in seconds since the epoch, None where nothing was found."""
     if since is None:
-        return "no message yet"
-    then, minutes = datetime.fromtimestamp(since), max(0, int(now - since)) // 60
+        among = f"no message of {' or '.join(keys)} among the last {_LOOK_BACK} of each partition"
+        return among if keys else "no message is stored"
+    then, seconds = datetime.fromtimestamp(since), max(0, int(now - since))
     form = "%H:%M:%S" if then.date() == datetime.fromtimestamp(now).date() else "%Y-%m-%d %H:%M:%S"
-    ago = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
-    return f"no message since {then.strftime(form)} ({ago})"
+    return f"no message since {then.strftime(form)} ({span(seconds)})"
+
+
+def span(seconds: int) -> str:
+    """A time that has passed, as one says it."""
+    minutes = seconds // 60
+    if minutes < 1:
+        return f"{seconds} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
 
 
 def unknown(topic: str, known: Iterable[str], server: str) -> str:
@@ -110,72 +124,101 @@ class Tail:
         self.server, self.topic, self.keys, self.count = server, topic, keys, count
         self.notes = Notes()
         self.newest: float | None = None
-        self.away = False
+        self.trouble = ""
         self.told = time.monotonic()
 
     def run(self) -> NoReturn:
         consumer = self.connect()
         partitions = [TopicPartition(self.topic, number) for number in consumer.partitions_for_topic(self.topic)]
         consumer.assign(partitions)
-        for record in last(self.stored(consumer, partitions), self.count):
+        found = self.stored(consumer, partitions)
+        for record in last(found, self.count):
             self.show(record)
+        # Of those from before, nothing but their own time is known.
+        self.newest = max((record.timestamp / 1000 for record in found), default=None)
+        self.tell_silence()
         while True:
             arrived = [one for batch in consumer.poll(int(_POLL_SECONDS * 1000)).values() for one in batch]
             for record in arrived:
                 if wanted(record, self.keys):
                     self.show(record)
+                    # Not its own time: the clock of a device may be wrong.
+                    self.newest = time.time()
             self.watch(quiet=not arrived)
 
     def connect(self) -> KafkaConsumer:
-        """A consumer of a topic that exists.
+        """A consumer of a topic that exists, once the broker serves clients.
 
         :raises SystemExit: there is no such topic.
         """
-        while not self.answers():
-            self.watch(quiet=True)
+        while True:
+            try:
+                consumer, known = self.consumer()
+                break
+            except KafkaError:
+                self.notice(_STARTS)
+            except ConnectionError:
+                self.notice(_AWAY)
             time.sleep(_POLL_SECONDS)
-        try:
-            consumer = KafkaConsumer(
-                bootstrap_servers=[self.server], client_id="kafka-tail", group_id=None, auto_offset_reset="earliest"
-            )
-            known = consumer.topics()
-        except KafkaError:
-            time.sleep(_POLL_SECONDS)
-            return self.connect()
+        self.notice("")
         if self.topic not in known:
             sys.exit(unknown(self.topic, known, self.server))
-        self.notes.clear()
         return consumer
 
+    def consumer(self) -> tuple[KafkaConsumer, set[str]]:
+        """A consumer, and the topics that there are.
+
+        :raises ConnectionError: the broker's port is closed.
+        :raises KafkaError: it is open, and the broker does not serve clients.
+        """
+        if not self.answers():
+            raise ConnectionError
+        consumer = KafkaConsumer(
+            bootstrap_servers=[self.server],
+            bootstrap_timeout_ms=_BOOTSTRAP_MS,
+            client_id="kafka-tail",
+            group_id=None,
+            auto_offset_reset="earliest",
+        )
+        try:
+            return consumer, consumer.topics()
+        except KafkaError:
+            consumer.close()
+            raise
+
     def stored(self, consumer: KafkaConsumer, partitions: list[TopicPartition]) -> list[Any]:
-        """The last messages of each partition, up to its present end."""
-        back = _LOOK_BACK if self.keys else self.count
+        """The last messages of each partition, up to its present end; some even if none of them is to be shown."""
+        back = _LOOK_BACK if self.keys else max(self.count, _LOOK_BACK_LEAST)
         begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         for one in partitions:
             consumer.seek(one, max(begins[one], ends[one] - back))
         found: list[Any] = []
         while any(consumer.position(one) < ends[one] for one in partitions):
-            for batch in consumer.poll(int(_POLL_SECONDS * 1000)).values():
-                found += [record for record in batch if wanted(record, self.keys)]
-            self.watch(quiet=not found)
+            batches = consumer.poll(int(_POLL_SECONDS * 1000)).values()
+            found += [record for batch in batches for record in batch if wanted(record, self.keys)]
+            self.notice("" if batches or self.answers() else _AWAY)
         return found
 
     def show(self, record: Any) -> None:
         self.notes.clear()
         print(line(record), flush=True)
-        self.newest = max(self.newest or 0.0, record.timestamp / 1000)
         self.told = time.monotonic()
 
     def watch(self, *, quiet: bool) -> None:
         """Say that the broker is away or back, and once a minute that nothing has come."""
-        away = quiet and not self.answers()
-        if away != self.away:
-            self.away, self.told = away, time.monotonic()
-            told = "does not answer; `systemctl status kafka` says why. Waiting for it." if away else "is back."
-            self.notes.tell(f"The broker at {self.server} {told}")
-        elif time.monotonic() - self.told >= _SILENCE_SECONDS:
-            self.told = time.monotonic()
-            self.notes.tell(silence(self.newest, time.time()))
+        self.notice("" if not quiet or self.answers() else _AWAY)
+        if time.monotonic() - self.told >= _SILENCE_SECONDS:
+            self.tell_silence()
+
+    def notice(self, trouble: str) -> None:
+        """Say what is wrong with the broker where that has changed; empty is nothing."""
+        if trouble != self.trouble:
+            self.trouble, self.told = trouble, time.monotonic()
+            self.notes.tell(f"The broker at {self.server} {trouble or _BACK}")
+
+    def tell_silence(self) -> None:
+        self.told = time.monotonic()
+        self.notes.tell(silence(self.newest, time.time(), self.keys))
 
     def answers(self) -> bool:
         """Whether the broker's port is open: a consumer keeps quiet about a broker that is gone."""

@@ -4,7 +4,8 @@
 #
 # The directory's name says what an archive depends on: release, Java with its own archive, page size. A JVM that is
 # given a file that is not there or not of its kind leaves out even its own archive, and one that was cut short ends it
-# by SIGBUS (JDK 17, measured): so the file's name ends with its size.
+# by SIGBUS (JDK 17, measured): so the file's name ends with its size. One that is damaged may crash it, too: after
+# failures in a row restart_guard.py leaves a mark, and the broker is given none.
 set -eu
 
 directory() {
@@ -23,6 +24,9 @@ fi
 name=$1 java=$2
 shift 2
 for archive in "$(directory "$java" 2>&1)/$name.jsa."*; do
+  if [ "$name" = broker ] && [ -e /run/kafka/without-cds ]; then
+    break
+  fi
   if [ "$(stat --format=%s "$archive" 2>&1)" = "${archive##*.}" ]; then
     set -- "-XX:SharedArchiveFile=$archive" -Xlog:cds=off -Xlog:cds+dynamic=off "$@"
   fi

@@ -127,3 +127,13 @@ def test_inputs_that_changed_after_the_start_are_named(tmp_path: Path, java: Pat
 
 def test_a_broker_that_recorded_nothing_needs_a_restart_for_every_input(tmp_path: Path, java: Path) -> None:
     assert run("changed", tmp_path / "started.json", java) == [str(java)]
+
+
+def test_a_note_that_cannot_be_written_does_not_stop_the_broker(tmp_path: Path, java: Path) -> None:
+    run("record", tmp_path / "no" / "started.json", java)
+    assert run("changed", tmp_path / "no" / "started.json", java) == [str(java)]
+
+
+def test_half_a_note_is_none(tmp_path: Path, java: Path) -> None:
+    (tmp_path / "started.json").write_text('{"half')
+    assert run("changed", tmp_path / "started.json", java) == [str(java)]

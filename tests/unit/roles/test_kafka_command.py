@@ -94,6 +94,29 @@ def test_a_configuration_that_is_given_is_taken(kafka: Path, tool: str, own: str
     assert CLIENT not in given(kafka, tool, "--list", f"{own}=/tmp/mine")
 
 
+def test_a_configuration_may_be_given_by_its_short_name(kafka: Path) -> None:
+    assert given(kafka, "cluster", "cluster-id", "-c", "/tmp/mine")[-4:] == [
+        "-c",
+        "/tmp/mine",
+        "--bootstrap-server",
+        ADDRESS,
+    ]
+
+
+def test_any_class_can_be_run(kafka: Path) -> None:
+    lines = run(kafka, "run-class", "kafka.docker.KafkaDockerWrapper", "a b").stdout.splitlines()
+    assert lines[-2:] == ["kafka.docker.KafkaDockerWrapper", "a b"]
+    told = run(kafka, "run-class")
+    assert (told.returncode, told.stderr) == (2, "kafka: run-class needs the full name of a class.\n")
+
+
+def test_options_of_the_environment_come_after_ours(kafka: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_HEAP_OPTS", "-Xms1g -Xmx1g")
+    monkeypatch.setenv("KAFKA_OPTS", "-Da=b")
+    lines = run(kafka, "topics", "--list").stdout.splitlines()
+    assert lines[2:6] == ["-Xmx1m", "-Xms1g", "-Xmx1g", "-Da=b"]
+
+
 def test_a_value_that_looks_like_an_option_is_none(kafka: Path) -> None:
     assert ADDRESS in given(kafka, "configs", "--add-config", "x= --bootstrap-server y")
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +84,7 @@ def test_a_jvm_that_fails_is_quoted_without_notes_on_classes(make_cds: Any, tmp_
 
 
 def test_of_a_making_that_failed_nothing_stays(make_cds: Any, tmp_path: Path) -> None:
-    with contextlib.suppress(RuntimeError), make_cds.staging(tmp_path / "cds") as new:
+    with contextlib.suppress(RuntimeError), make_cds.alone(tmp_path / "cds"), make_cds.staging(tmp_path / "cds") as new:
         (new / "half").write_text("")
         raise RuntimeError
     assert list((tmp_path / "cds").iterdir()) == []
@@ -114,3 +120,62 @@ def test_a_link_in_the_place_of_an_archive_is_refused(make_cds: Any, tmp_path: P
     (tmp_path / "broker.jsa").symlink_to("/etc/passwd")
     with pytest.raises(make_cds.CannotMakeError, match="without writing broker"):
         make_cds.adopt(tmp_path / "broker.jsa", tmp_path)
+
+
+def test_a_pipe_in_the_place_of_an_archive_is_refused_at_once(make_cds: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "broker.jsa")
+    with pytest.raises(make_cds.CannotMakeError, match="is no file"):
+        make_cds.adopt(tmp_path / "broker.jsa", tmp_path)
+
+
+def test_a_second_run_waits_for_the_first(make_cds: Any, tmp_path: Path) -> None:
+    order = []
+
+    def second() -> None:
+        with make_cds.alone(tmp_path / "cds"):
+            order.append("second")
+
+    with make_cds.alone(tmp_path / "cds"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.3)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_no_jvm_outlives_a_program_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves it no time to end them."""
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\necho $$ > pid\nexec sleep 60\n")
+    java.chmod(0o755)
+    program = (
+        "import pathlib, sys, time; sys.path.insert(0, sys.argv[1]); import make_cds\n"
+        "with make_cds.Jvms(sys.argv[2], 'libs', pathlib.Path(sys.argv[3]), user=None) as jvms:\n"
+        "    jvms.start('broker', 'kafka.Kafka'); time.sleep(60)"
+    )
+    pid = tmp_path / "own" / "pid"
+    with subprocess.Popen([sys.executable, "-c", program, str(FILES), str(java), str(tmp_path)]) as process:
+        await_true(lambda: pid.exists() and pid.read_text().strip() != "")
+        process.kill()
+    jvm = Path("/proc", pid.read_text().strip(), "stat")
+    await_true(lambda: not jvm.exists() or jvm.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_a_second_signal_does_not_cut_the_cleaning_off(make_cds: Any) -> None:
+    """timeout(1) sends two: one to the program, one to its group."""
+    before = {number: signal.getsignal(number) for number in make_cds._ENDS}
+    try:
+        with pytest.raises(make_cds.CannotMakeError):
+            make_cds.stop(signal.SIGTERM, None)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def await_true(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

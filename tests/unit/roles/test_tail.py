@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import time
 from datetime import datetime
 from pathlib import Path
@@ -86,7 +87,8 @@ def test_messages_of_one_time_keep_their_order_within_a_partition() -> None:
     ("age", "said"),
     [
         (61, "no message since 12:00:00 (1 min)"),
-        (-30, "no message since 12:00:00 (0 min)"),
+        (34.9, "no message since 12:00:00 (34 s)"),
+        (-30, "no message since 12:00:00 (0 s)"),
         (119 * 60, "no message since 12:00:00 (119 min)"),
         (3 * 3600, "no message since 12:00:00 (3 h)"),
         (30 * 3600, "no message since 2026-11-23 12:00:00 (30 h)"),
@@ -95,11 +97,13 @@ def test_messages_of_one_time_keep_their_order_within_a_partition() -> None:
 )
 def test_silence_tells_since_when(age: float, said: str) -> None:
     noon = datetime(2026, 11, 23, 12).timestamp()
-    assert tail.silence(noon, noon + age) == said
+    assert tail.silence(noon, noon + age, []) == said
 
 
-def test_a_topic_without_messages_has_no_message_yet() -> None:
-    assert tail.silence(None, NOON) == "no message yet"
+def test_where_nothing_was_found_it_says_where_it_looked() -> None:
+    assert tail.silence(None, NOON, []) == "no message is stored"
+    among = "no message of desk or roof among the last 1000 of each partition"
+    assert tail.silence(None, NOON, ["desk", "roof"]) == among
 
 
 def test_an_unknown_topic_is_answered_with_the_known_ones() -> None:
@@ -115,3 +119,119 @@ def test_an_unknown_topic_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tail.Tail("pi:1", "telemetry", [], 10).connect() is consumer
     with pytest.raises(SystemExit, match="There is no topic temp at pi:1"):
         tail.Tail("pi:1", "temp", [], 10).connect()
+
+
+# --- following a topic
+
+
+class Consumer:
+    """A topic of one partition; what arrives later comes with the polls, and after them Ctrl-C."""
+
+    def __init__(self, stored: list[Any], *later: list[Any]) -> None:
+        self.records, self.later, self.place = stored, [list(batch) for batch in later], 0
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return {0}
+
+    def assign(self, _partitions: Any) -> None:
+        pass
+
+    def beginning_offsets(self, partitions: Any) -> dict[Any, int]:
+        return dict.fromkeys(partitions, 0)
+
+    def end_offsets(self, partitions: Any) -> dict[Any, int]:
+        return dict.fromkeys(partitions, len(self.records))
+
+    def seek(self, _partition: Any, offset: int) -> None:
+        self.place = offset
+
+    def position(self, _partition: Any) -> int:
+        return self.place
+
+    def poll(self, _milliseconds: int) -> dict[Any, list[Any]]:
+        batch, self.place = self.records[self.place :], len(self.records)
+        if batch:
+            return {0: batch}
+        if not self.later:
+            raise KeyboardInterrupt
+        return {0: batch} if (batch := self.later.pop(0)) else {}
+
+
+@pytest.fixture
+def follow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Follow a consumer's topic; each poll takes 70 s. Returns what stdout and stderr got."""
+    clock = [noon()]
+    monkeypatch.setattr(tail.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tail.time, "time", lambda: clock[0])
+
+    def followed(consumer: Consumer, keys: list[str], count: int) -> tuple[list[str], list[str]]:
+        one = tail.Tail("127.0.0.1:1", "telemetry", keys, count)
+        poll = consumer.poll
+        consumer.poll = lambda milliseconds: (clock.append(clock.pop() + 70), poll(milliseconds))[1]
+        monkeypatch.setattr(one, "connect", lambda: consumer)
+        monkeypatch.setattr(one, "answers", lambda: True)
+        with pytest.raises(KeyboardInterrupt):
+            one.run()
+        out, err = capsys.readouterr()
+        return out.splitlines(), err.splitlines()
+
+    return followed
+
+
+def noon() -> float:
+    """In Nepal, where the tests are once they run."""
+    return datetime(2026, 11, 23, 12).timestamp()
+
+
+def at_noon(key: bytes, offset: int = 0) -> Any:
+    return record(key, b"x", int(noon() * 1000), 0, offset)
+
+
+def test_with_last_0_a_full_topic_is_not_called_empty(follow: Any) -> None:
+    assert follow(Consumer([at_noon(b"desk")]), [], 0) == ([], ["no message since 12:00:00 (1 min)"])
+
+
+def test_silence_is_said_at_once_after_what_was_stored(follow: Any) -> None:
+    out, err = follow(Consumer([at_noon(b"desk")]), [], 10)
+    assert (len(out), err) == (1, ["no message since 12:00:00 (1 min)"])
+
+
+def test_a_key_of_which_nothing_was_found_is_named(follow: Any) -> None:
+    out, err = follow(Consumer([at_noon(b"roof", offset) for offset in range(1001)]), ["desk"], 10)
+    assert (out, err) == ([], ["no message of desk among the last 1000 of each partition"])
+
+
+def test_what_arrives_is_of_now_whatever_the_clock_of_the_device_says(follow: Any) -> None:
+    out, err = follow(Consumer([], [record(b"desk", b"x", 0)], []), [], 10)
+    assert len(out) == 1
+    assert err == ["no message is stored", "no message since 12:01:10 (1 min)"]
+
+
+def test_a_broker_that_is_not_ready_yet_is_waited_for_aloud(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, states = tail.Tail("pi:1", "events", [], 10), [ConnectionError(), tail.KafkaError(), tail.KafkaError()]
+
+    def consumer() -> Any:
+        if states:
+            raise states.pop(0)
+        return "the consumer", {"events"}
+
+    monkeypatch.setattr(one, "consumer", consumer)
+    monkeypatch.setattr(tail.time, "sleep", lambda _seconds: None)
+    assert one.connect() == "the consumer"
+    assert capsys.readouterr().err.splitlines() == [
+        "The broker at pi:1 does not answer; `systemctl status kafka` says why. Waiting for it.",
+        f"The broker at pi:1 {tail._STARTS}",
+        "The broker at pi:1 is back.",
+    ]
+
+
+def test_a_port_that_is_open_and_says_nothing_is_a_broker_that_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_BOOTSTRAP_MS", 500)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(tail.KafkaError):
+            tail.Tail(address, "events", [], 10).consumer()
+    with pytest.raises(ConnectionError):
+        tail.Tail(address, "events", [], 10).consumer()

@@ -16,7 +16,8 @@ class Host:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.script = root / "with_cds.sh"
-        self.script.write_text(SCRIPT.read_text().replace("/opt/kafka", str(root / "kafka")))
+        text = SCRIPT.read_text().replace("/opt/kafka", str(root / "kafka"))
+        self.script.write_text(text.replace("/run/kafka", str(root / "run")))
         self.home = root / "jvm" / "java-17"
         for name, text in {"bin/java": '#!/bin/sh\nprintf "%s\\n" "$@"\n', "lib/server/libjvm.so": "17"}.items():
             path = self.home / name
@@ -68,6 +69,16 @@ def test_without_an_archive_a_jvm_is_started_as_always(host: Host) -> None:
 def test_an_archive_that_fits_is_used_and_a_stale_one_would_not_warn(host: Host) -> None:
     archive = host.archive()
     assert host.given() == [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off", *OWN]
+
+
+def test_after_failures_in_a_row_the_broker_is_given_no_archive_and_tools_still_are(host: Host) -> None:
+    archive = host.archive()
+    archive.rename(archive.with_name("tools.jsa.7"))
+    archive.write_text("classes")
+    (host.root / "run").mkdir()
+    (host.root / "run" / "without-cds").touch()
+    assert host.given() == OWN
+    assert host.given("tools")[0].startswith("-XX:SharedArchiveFile=")
 
 
 def test_an_archive_of_another_program_is_not_used(host: Host) -> None:

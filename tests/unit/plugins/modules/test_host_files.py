@@ -98,6 +98,48 @@ def test_a_symlink_stays_one(tmp_path: Path) -> None:
     assert (tmp_path / "real").read_text() == "new"
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_a_directory_of_records_may_be_a_link_of_its_owner_to_another_disk(tmp_path: Path, relative: bool) -> None:
+    (tmp_path / "ssd" / "kafka").mkdir(parents=True)
+    (tmp_path / "data").symlink_to("ssd/../ssd/kafka" if relative else tmp_path / "ssd" / "kafka")
+    place(folder(tmp_path / "data"))
+    assert (tmp_path / "data").is_symlink()
+    assert (tmp_path / "ssd" / "kafka").stat().st_mode & 0o7777 == 0o750
+
+
+def test_a_link_of_another_user_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As user kafka could lead root to /etc, from the folder that it owns."""
+    (tmp_path / "etc" / "ssh").mkdir(parents=True, mode=0o755)
+    (tmp_path / "tmp").symlink_to("etc")
+    if os.getuid() == 0:
+        os.chown(tmp_path / "tmp", 12345, 12345, follow_symlinks=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    for path in (tmp_path / "tmp", tmp_path / "tmp" / "ssh"):
+        with pytest.raises(PlaceError, match=r"tmp is a link that root did not make\. Remove it"):
+            plan(folder(path))
+
+
+def test_a_link_that_took_the_place_after_the_look_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etc").mkdir(mode=0o755)
+    (tmp_path / "tmp").mkdir(mode=0o755)
+    change = plan(folder(tmp_path / "tmp"))
+    (tmp_path / "tmp").rmdir()
+    (tmp_path / "tmp").symlink_to("etc")
+    monkeypatch.setattr(host_files, "reach", str)
+    with pytest.raises(PlaceError, match="Cannot place"):
+        apply(change)
+    assert (tmp_path / "etc").stat().st_mode & 0o7777 == 0o755
+
+
+def test_links_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(PlaceError, match="leads in a circle"):
+        plan(folder(tmp_path / "a"))
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place(text(tmp_path / "file", "old"))
 
