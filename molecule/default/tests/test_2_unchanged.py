@@ -61,7 +61,7 @@ def test_a_unit_that_was_written_but_never_loaded_is_loaded(on: OnPi) -> None:
     unit, loaded = "/etc/systemd/system/kafka.service", on("systemctl show kafka --property RestartUSec")
     on(f"cp -p {unit} /root/kafka.service && sed -i s/^RestartSec=.*/RestartSec=77/ {unit} && systemctl daemon-reload")
     assert playbook(SET, "--check").code == 0
-    on(f"mv /root/kafka.service {unit}")
+    on(f"cat /root/kafka.service > {unit} && rm /root/kafka.service")
     assert playbook(SET).code == 0
     assert on("systemctl show kafka --property RestartUSec,NeedDaemonReload").split() == [
         loaded,
