@@ -35,6 +35,8 @@ def main() -> int:
         tell(how_to_go_on(good))
     if target != "demo" or not good:
         tell(table(results, time.monotonic() - began))
+    if more := targets.left_out(target):
+        tell(f"not run here: {', '.join(more)}; `make test-all` runs them\n")
     print(summary(results), flush=True)
     return 0 if good else 1
 

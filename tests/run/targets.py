@@ -16,6 +16,8 @@ ROOT = cache.REPOSITORY
 LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MACHINE = ("engine", "image", "archive")
 TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default", "molecule field")
+# What makes it too long for every change.
+MORE = ("bare", "mutations")
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "test": TEST,
@@ -27,6 +29,7 @@ TARGETS = {
     "build": ("build",),
     "modules": ("modules",),
     "hosts": ("hosts",),
+    "bare": ("bare",),
     "molecule": ("molecule default", "molecule field"),
     "bench": ("bench",),
     "demo": (DEPLOY,),
@@ -39,13 +42,21 @@ KEEP_ENGINE = ("demo", "demo-down")
 def stages(target: str) -> list[Stage]:
     """Return a target's stages after those that they need."""
     known = {stage.name: stage for stage in [*checks(), *scenarios(), *demo()]}
-    everything = (*TEST, "mutations", *(stage.name for stage in scenarios()))
-    names = everything if target == "test-all" else TARGETS[target]
-    wanted = set(names)
+    wanted = set(everything() if target == "test-all" else TARGETS[target])
     for name in reversed(known):  # what a stage needs stands before it
         if name in wanted:
             wanted |= set(known[name].needs)
     return [stage for stage in known.values() if stage.name in wanted]
+
+
+def everything() -> list[str]:
+    """Return the names of all stages that judge."""
+    return [*dict.fromkeys((*TEST, *MORE, *(stage.name for stage in scenarios())))]
+
+
+def left_out(target: str) -> list[str]:
+    """Return what `make test` leaves to `make test-all`."""
+    return [name for name in everything() if name not in TEST] if target == "test" else []
 
 
 def checks() -> list[Stage]:
@@ -71,6 +82,7 @@ def checks() -> list[Stage]:
         ),
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
         scenario("default"),
+        check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
         check("bench", ["python3", "-m", "tests.bench"], 3600, MACHINE, live=True),
     ]
 

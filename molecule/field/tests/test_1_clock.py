@@ -52,6 +52,7 @@ def server() -> Iterator[Callable[[bool], None]]:
     yield serve
     inside(pi1, f"rm -rf {LIMIT.rsplit('/', 1)[0]} /etc/systemd/system/chrony.service && apt-get purge -qy chrony")
     inside(pi1, f"systemctl daemon-reload && systemctl restart {CLOCK} kafka")
+    assert playbook(SET, "--limit", "pi1").code == 0  # the unit as the inventory wants it
 
 
 def shown(on: OnPi, unit: str) -> str:

@@ -22,7 +22,7 @@ from tests.hosts import archive, cache, engine, host
 from tests.hosts.deployed import extra
 from tests.hosts.play import clean_environment, inventory, playbook
 
-SET = "fieldbare"
+SET = "interrupted"
 SECONDS = 300
 # What was started in the background ignores Ctrl-C, and its children do too.
 WITH_CTRL_C = """

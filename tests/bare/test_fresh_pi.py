@@ -18,7 +18,7 @@ from tests.hosts.computer import ANSIBLE, Answer, as_root, equip, typed, use_ans
 from tests.hosts.deployed import wait_until
 from tests.hosts.play import Run
 
-SET = "fieldfresh"
+SET = "fresh"
 README = cache.REPOSITORY / "README.md"
 SITE = "ansible-playbook site.yml -i pis.ini"
 FIRST, CHOSEN = "raspberry", "Himbeere-2026"

@@ -12,7 +12,7 @@ from tests.hosts.deployed import send, stored
 from tests.hosts.play import Run, playbook
 from tests.hosts.snapshot import snapshot
 
-SET = "fielduninstall"
+SET = "uninstalled"
 SECOND = "/srv/more"
 DIRECTORIES = ("-e", f"kraft_broker_log_dirs=/var/lib/kafka/data,{SECOND}/data")
 # The listing names packages as kept; what they bring besides their own files is written by their scripts and by apt.
@@ -33,9 +33,11 @@ def deployed() -> Iterator[tuple[host.Host, dict[str, Any]]]:
     inside(pi, f"mkdir {SECOND}")
     # The first contact leaves Ansible's scratch folder and a mark of sudo in the home of user pi.
     before = snapshot(pi.container)
-    assert playbook(SET, *DIRECTORIES).code == 0
-    yield pi, before
-    host.down(SET)
+    try:
+        assert playbook(SET, *DIRECTORIES).code == 0
+        yield pi, before
+    finally:
+        host.down(SET)
 
 
 def inside(pi: host.Host, command: str) -> str:
