@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from plays import Host, failures, run
+from plays import REPOSITORY, Host, failures, run
 
 MIB = 1 << 20
 ARCHIVE = b"no archive, but with the right sum"
@@ -58,7 +58,16 @@ def host(root: Path, name: str, answers: dict[str, Any], facts: dict[str, Any], 
         "host_files": [{"failed": True, "msg": NOT_REFUSED}],
         **answers,
     }
-    return Host(root, name, told, **variables)
+    return Host(root, name, told, **{"python_venv_cache": str(cache(root)), **variables})
+
+
+def cache(root: Path) -> Path:
+    """A control node's cache with a finished Python environment, so that none is made."""
+    lock = (REPOSITORY / "roles" / "python_venv" / "files" / "requirements.txt").read_text().rstrip()
+    environment = root / "cache" / f"venv-{hashlib.sha256(lock.encode()).hexdigest()[:8]}"
+    environment.mkdir(parents=True, exist_ok=True)
+    (environment / ".complete").touch()
+    return root / "cache"
 
 
 def inventory(*hosts: Host) -> str:
@@ -246,7 +255,7 @@ def test_a_control_node_without_venv_is_refused_before_the_host_is_changed(
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "venv.py").write_text("import sys\nsys.exit('ensurepip is not available.')\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'lib'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    one = host(tmp_path, "pi1", {}, {}, python_venv_cache=str(tmp_path / "cache"))
+    one = host(tmp_path, "pi1", {}, {}, python_venv_cache=str(tmp_path / "empty"))
     task, text = failures(run(tmp_path, inventory(one), book="site.yml")[1])["pi1"]
     assert task == "python_venv : Say what the control node lacks"
     assert (
