@@ -77,8 +77,8 @@ MUTATIONS = [
         ),
         (
             "a name without an address counts as resolved",
-            "test_real_directories_names_and_sizes",
-            "found[name] = error.strerror or str(error)",
+            "test_a_name_without_an_address_is_unresolved_as_one_that_cannot_be_one",
+            'found[name] = getattr(error, "strerror", None) or str(error)',
             "continue",
         ),
         (
@@ -90,20 +90,20 @@ MUTATIONS = [
         (
             "the unit of Mosquitto is not found",
             "test_units_of_others_are_found_and_ours_is_not",
-            ' or name == "mosquitto.service":',
+            ' or "mosquitto" in name:',
             ":",
         ),
         (
             "processes of another Kafka are not found",
             "test_brokers_of_others_are_found_by_their_main_class",
-            'if " kafka.Kafka " in f"{command} " and not any(mark in command for mark in _OURS)',
+            'if " kafka.Kafka " in f"{command} " and _OUR_PROCESS not in command',
             "if False",
         ),
         (
             "running processes are not looked at",
             "test_what_is_installed_unpacked_or_running_is_found",
-            "foreign_brokers(running())",
-            "foreign_brokers({})",
+            'dict.fromkeys(foreign_brokers(commands), "Kafka broker")',
+            "{}",
         ),
         (
             "installed packages are not looked at",
@@ -126,8 +126,8 @@ MUTATIONS = [
         (
             "a foreign process is no sentence",
             "test_each_foreign_thing_is_a_sentence",
-            "for pid in brokers]",
-            "for pid in ()]",
+            "for pid, what in processes.items()",
+            "for pid, what in ()",
         ),
         (
             "a foreign package is no sentence",
@@ -156,7 +156,7 @@ MUTATIONS = [
         (
             "the power supply is not looked at",
             "test_everything_is_looked_at",
-            'throttled=parse_throttled(output("vcgencmd", "get_throttled") or read(_THROTTLED)),',
+            "throttled=throttled(),",
             "throttled=0,",
         ),
         (
@@ -185,15 +185,117 @@ MUTATIONS = [
         ),
         (
             "a mount without noatime is no warning",
-            "test_noatime_is_advised_on_disks_only",
-            'if "noatime" in disk.mount.options or not disk.mount.source.startswith("/dev/"):',
-            "if True:",
+            "test_noatime_is_advised_once_for_each_mount_of_a_disk",
+            'if "noatime" not in mount.options and mount.source.startswith("/dev/")',
+            "if False",
         ),
         (
             "swap on the card is no warning",
             "test_swap_on_a_card_is_advised_against",
-            'on_card = [path for path in paths if "/mmcblk" in path or "/mmcblk" in mount_of(path, mounts).source]',
-            "on_card = []",
+            'if "/mmcblk" in path or mount_of(path, mounts).on_card',
+            "if False",
+        ),
+        (
+            "a name that cannot be one ends the run",
+            "test_a_name_without_an_address_is_unresolved_as_one_that_cannot_be_one",
+            "except (OSError, UnicodeError) as error:",
+            "except OSError as error:",
+        ),
+        (
+            "a foreign unit that runs our release counts as ours",
+            "test_units_of_others_are_found_and_ours_is_not",
+            '_OUR_UNIT = "/opt/raspi-kafka/"',
+            '_OUR_UNIT = "/opt/"',
+        ),
+        (
+            "a foreign process that runs our release counts as ours",
+            "test_brokers_of_others_are_found_by_their_main_class",
+            '_OUR_PROCESS = "-Djava.io.tmpdir=/var/lib/kafka/tmp"',
+            '_OUR_PROCESS = "/opt/kafka/current/"',
+        ),
+        (
+            "processes of Mosquitto are not found",
+            "test_a_mosquitto_is_found_by_its_process_too",
+            '== ["mosquitto"]',
+            '== [""]',
+        ),
+        (
+            "a Mosquitto without unit and package is not found",
+            "test_a_mosquitto_without_unit_and_package_is_found",
+            'processes |= dict.fromkeys(mosquittos(commands), "Mosquitto")',
+            "pass",
+        ),
+        (
+            "the kernel is not asked for the power supply",
+            "test_the_kernel_is_asked_where_vcgencmd_says_nothing",
+            ", *map(read, glob.glob(_THROTTLED))]",
+            "]",
+        ),
+        (
+            "a program that hangs ends the run",
+            "test_a_program_that_hangs_says_nothing",
+            "except (OSError, subprocess.TimeoutExpired):",
+            "except OSError:",
+        ),
+        (
+            "the system's own disk is not looked at",
+            "test_the_systems_own_disk_is_looked_at_where_the_records_have_another",
+            '[mount_of("/", mounts), *(disk.mount for disk in host.disks)]',
+            "[disk.mount for disk in host.disks]",
+        ),
+        (
+            "a card behind another name is not known by its number",
+            "test_swap_on_a_card_is_advised_against",
+            "self.device.startswith(_CARD) or ",
+            "",
+        ),
+        (
+            "a host whose mounts cannot be listed is judged",
+            "test_a_host_whose_mounts_cannot_be_listed_is_refused",
+            'module.fail_json(msg=f"findmnt',
+            'module.exit_json(msg=f"findmnt',
+        ),
+        (
+            "an overlay that initramfs made counts as a disk",
+            "test_what_a_reboot_empties",
+            'return any(word == "boot=overlay" or word.startswith("overlayroot=tmpfs") for word in cmdline.split())',
+            "return False",
+        ),
+        (
+            "partitions without a limit are not counted",
+            "test_partitions_without_a_limit_are_judged_by_what_the_smallest_disk_lets_them_keep",
+            ' + options["unlimited"] * each',
+            "",
+        ),
+        (
+            "partitions without a limit are judged by the largest disk",
+            "test_partitions_without_a_limit_are_judged_by_what_the_smallest_disk_lets_them_keep",
+            "retention_bytes(min((",
+            "retention_bytes(max((",
+        ),
+        (
+            "the ballast is not handed over to be judged",
+            "test_the_ballast_is_judged",
+            'options["ballast_mb"] << 20',
+            "0",
+        ),
+        (
+            "the ballast is not counted",
+            "test_the_ballast_counts_on_each_disk_and_what_is_still_installed_takes_room",
+            "/ directories + ballast)",
+            "/ directories)",
+        ),
+        (
+            "what is still to be installed takes no room",
+            "test_the_ballast_counts_on_each_disk_and_what_is_still_installed_takes_room",
+            "disk.used - disk.installs",
+            "disk.used",
+        ),
+        (
+            "records of other topics count as room",
+            "test_only_what_is_judged_counts_as_room_for_it",
+            '(topic.startswith("__") or topic in topics)',
+            "bool(topic)",
         ),
     ),
     *of(
@@ -583,8 +685,44 @@ MUTATIONS = [
         (
             "the ballast fills the disk",
             "test_nothing_is_reserved_where_it_would_take_more_than_half",
-            "one.free < 2 * (wanted - one.present)",
+            "one.free < 2 * one.missing",
             "False",
+        ),
+        (
+            "a link counts as a ballast",
+            "test_what_is_no_file_is_refused_and_never_followed",
+            "if not stat.S_ISREG(found.st_mode):",
+            "if False:",
+        ),
+        (
+            "a link that was put there after the look is followed",
+            "test_what_is_no_file_is_refused_and_never_followed",
+            "| os.O_NOFOLLOW ",
+            "",
+        ),
+        (
+            "a file with holes counts as a ballast",
+            "test_a_file_that_reserves_nothing_is_no_ballast",
+            " if found.st_blocks * 512 >= found.st_size else 0",
+            "",
+        ),
+        (
+            "a disk that is full after all ends the run",
+            "test_space_that_is_not_there_after_all_is_a_directory_that_was_skipped",
+            "if error.errno in (errno.ENOSPC, errno.EDQUOT):",
+            "if False:",
+        ),
+        (
+            "half a ballast is left behind",
+            "test_space_that_is_not_there_after_all_is_a_directory_that_was_skipped",
+            "    except OSError as error:\n        os.unlink(ballast.path)\n",
+            "    except OSError as error:\n",
+        ),
+        (
+            "each directory of a disk gets a ballast",
+            "test_of_several_directories_on_one_disk_only_the_first_has_one",
+            "wanted = None if disk in disks else size or None",
+            "wanted = size or None",
         ),
     ),
     *of(
@@ -593,26 +731,74 @@ MUTATIONS = [
         (
             "a download with a wrong sha512 is kept",
             "test_a_wrong_sum_is_refused_and_nothing_of_it_is_kept",
-            "if found != wanted:",
+            "if found != self.wanted:",
             "if False:",
         ),
         (
             "a damaged archive in the cache is used",
             "test_a_damaged_file_in_the_cache_is_replaced",
-            "if sha512_of(dest) == wanted:",
-            "if os.path.exists(dest):",
+            "return sha512_of(self.dest) == self.wanted",
+            "return self.dest.exists()",
         ),
         (
             "half a download counts as all of it",
-            "test_a_download_that_broke_off_goes_on",
-            " and size_of(part) >= total, total",
-            ", total",
+            "test_a_download_that_breaks_off_goes_on_in_the_same_run",
+            "return size_of(self.part) >= total",
+            "return True",
         ),
         (
             "a server without ranges is appended to what is there",
-            "test_a_server_without_ranges_starts_anew",
+            "test_a_server_without_ranges_starts_anew_and_ends_however_long_it_takes",
             "if offset and status != 206:",
             "if False:",
+        ),
+        (
+            "two runs download into one file",
+            "test_a_second_download_waits_for_the_first",
+            "if missing and lock:",
+            "if missing:",
+        ),
+        (
+            "what is left of another file is never thrown away",
+            "test_what_was_left_of_another_file_is_thrown_away_and_the_download_starts_over",
+            "if resumed and sha512_of(self.part) != self.wanted:",
+            "if False:",
+        ),
+        (
+            "a download that came whole starts over",
+            "test_a_wrong_sum_is_refused_and_nothing_of_it_is_kept",
+            "if resumed and sha512_of(self.part) != self.wanted:",
+            "if sha512_of(self.part) != self.wanted:",
+        ),
+        (
+            "a server that brings nothing more is asked for ever",
+            "test_a_server_that_brings_nothing_more_is_given_up_and_what_came_is_kept",
+            "(most == began or fruitless == _TRIES)",
+            "most == began",
+        ),
+        (
+            "a server that brings nothing at all is asked again",
+            "test_a_server_that_closes_before_the_first_byte_is_asked_once",
+            "(most == began or fruitless == _TRIES)",
+            "fruitless == _TRIES",
+        ),
+        (
+            "the same bytes again count as progress",
+            "test_a_server_without_ranges_that_always_cuts_at_one_place_is_given_up",
+            "0 if size > most else fruitless + 1",
+            "0 if size > 0 else fruitless + 1",
+        ),
+        (
+            "a download has no limit",
+            "test_a_download_has_a_limit",
+            "if time.monotonic() > self.deadline:",
+            "if False:",
+        ),
+        (
+            "a dry run downloads",
+            "test_a_dry_run_fetches_and_writes_nothing",
+            "if there or check_mode:",
+            "if there:",
         ),
     ),
     *of(
@@ -630,15 +816,165 @@ MUTATIONS = [
             "if os.path.exists(dest) and sha512_of(dest) == wanted:",
             "if os.path.exists(dest):",
         ),
+        (
+            "a full disk is not told from others",
+            "test_only_a_full_disk_is_told_to_be_freed",
+            "in (errno.ENOSPC, errno.EDQUOT)",
+            "in ()",
+        ),
+        (
+            "a folder that is not there is no sentence",
+            "test_a_folder_that_is_not_there_is_a_sentence",
+            "except OSError as error:",
+            "except ValueError as error:",
+        ),
     ),
     *of(
         "plugins/action/push_file.py",
-        "plugins/modules/test_push_file.py",
+        "plugins/action/test_push_pieces.py",
         (
             "the beginning of another file is gone on with",
-            "test_a_beginning_of_another_file_does_not_count",
+            "test_what_is_there_counts_if_it_is_the_beginning",
             ' and sha512_of(path, size) == found["sha512"]',
             "",
+        ),
+        (
+            "a push goes on without a word",
+            "test_a_push_that_was_cut_off_goes_on_and_says_so",
+            "        if offset:\n",
+            "        if False:\n",
+        ),
+        (
+            "a push has no limit",
+            "test_a_push_has_a_limit_and_keeps_what_came",
+            "if time.monotonic() > deadline:",
+            "if False:",
+        ),
+        (
+            "a push goes on after a piece that failed",
+            "test_a_piece_that_the_host_cannot_write_ends_the_push",
+            'if last or result.get("failed"):',
+            "if last:",
+        ),
+        (
+            "a dry run pushes",
+            "test_a_dry_run_sends_nothing",
+            "if self._task.check_mode:",
+            "if False:",
+        ),
+        (
+            "a file that cannot be read on the control node is no sentence",
+            "test_a_file_that_is_not_there_is_a_sentence",
+            "except OSError as error:",
+            "except ValueError as error:",
+        ),
+    ),
+    *of(
+        "plugins/modules/apt_packages.py",
+        "plugins/modules/test_apt_packages.py",
+        (
+            "apt counts as free while it is locked",
+            "test_the_holder_of_a_lock_is_named",
+            "return 0 if kind == fcntl.F_UNLCK else pid",
+            "return 0",
+        ),
+    ),
+    *of(
+        "plugins/action/apt_packages.py",
+        "plugins/action/test_apt_steps.py",
+        (
+            "packages are installed while apt is locked",
+            "test_an_apt_that_stays_locked_is_left_alone",
+            'if free.get("failed"):',
+            "if False:",
+        ),
+        (
+            "a dry run repairs packages",
+            "test_a_dry_run_repairs_nothing",
+            "repaired = False if self._task.check_mode else self.repair(variables)",
+            "repaired = self.repair(variables)",
+        ),
+        (
+            "what dpkg cannot finish stays as it is",
+            "test_what_dpkg_cannot_finish_apt_completes_and_neither_is_fatal",
+            'if result.get("rc"):',
+            "if False:",
+        ),
+        (
+            "a repair is no change",
+            "test_a_repair_is_a_change",
+            '"changed": repaired or result',
+            '"changed": result',
+        ),
+        (
+            "dpkg asks a question that nobody answers",
+            "test_packages_are_installed_after_the_wait_and_the_repair",
+            '["dpkg", *_KEEP, ',
+            '["dpkg", ',
+        ),
+    ),
+    *of(
+        "plugins/modules/settings_in_force.py",
+        "plugins/modules/test_settings_in_force.py",
+        (
+            "a setting that the kernel refuses counts as set",
+            "test_what_the_kernel_refuses_or_does_not_have_is_no_failure",
+            "    except OSError:\n        return False",
+            "    except OSError:\n        return True",
+        ),
+        (
+            "a key that the kernel does not have ends the run",
+            "test_what_the_kernel_refuses_or_does_not_have_is_no_failure",
+            " if place(key).exists()",
+            "",
+        ),
+        (
+            "a key that the kernel does not have is not named",
+            "test_what_the_kernel_refuses_or_does_not_have_is_no_failure",
+            "for key, value in wanted.items() if after.get(key) != value",
+            "for key, value in wanted.items() if key in after and after[key] != value",
+        ),
+        (
+            "later files are not read",
+            "test_a_later_file_that_says_otherwise_is_named",
+            "if name > os.path.basename(path)]",
+            "if False]",
+        ),
+        (
+            "what a later file sets otherwise is not seen",
+            "test_a_later_file_that_says_otherwise_is_named",
+            "if said[key] != str(wanted[key]):",
+            "if False:",
+        ),
+        (
+            "the last of the later files does not win",
+            "test_a_later_file_that_says_otherwise_is_named",
+            "found.pop(key, None)",
+            "pass",
+        ),
+        (
+            "what is overruled is not told",
+            "test_what_a_later_file_overrules_is_told",
+            'overruled(wanted, read_later(module.params["sysctl_file"], _FOLDERS))',
+            "{}",
+        ),
+        (
+            "a file from the future restarts a program",
+            "test_a_program_is_stale_that_was_started_before_its_file",
+            "return started < written <= now",
+            "return started < written",
+        ),
+        (
+            "a journald that is older than its file stays",
+            "test_journald_is_restarted_until_it_is_newer_than_its_file",
+            'restart = journald_is_stale(module, module.params["journald_file"])',
+            "restart = False",
+        ),
+        (
+            "a dry run restarts journald",
+            "test_journald_is_restarted_until_it_is_newer_than_its_file",
+            "if restart and not module.check_mode:",
+            "if restart:",
         ),
     ),
     *of(
@@ -667,6 +1003,30 @@ MUTATIONS = [
             "test_check_mode_says_what_would_change_and_changes_nothing",
             "if not module.check_mode:",
             "if True:",
+        ),
+        (
+            "a link of another user is followed",
+            "test_a_link_of_another_user_is_not_followed",
+            "if os.lstat(place).st_uid not in (0, os.geteuid()):",
+            "if False:",
+        ),
+        (
+            "a link that took a file's place meanwhile is followed",
+            "test_a_link_that_took_the_place_after_the_look_is_not_followed",
+            "os.O_RDONLY | os.O_NOFOLLOW | ",
+            "os.O_RDONLY | ",
+        ),
+        (
+            "links in a circle are taken",
+            "test_links_that_lead_in_a_circle_are_refused",
+            'raise PlaceError(f"{path} leads',
+            'return str(f"{path} leads',
+        ),
+        (
+            "half a file is left behind",
+            "test_a_failed_write_leaves_the_old_file_and_nothing_else",
+            "os.unlink(temporary)",
+            "pass",
         ),
     ),
     *of(
@@ -792,6 +1152,18 @@ MUTATIONS = [
             "if not module.check_mode:",
             "if True:",
         ),
+        (
+            "an empty disk that is mounted is removed",
+            "test_an_empty_directory_goes_unless_it_is_a_link_or_a_disk_is_mounted_there",
+            "not os.path.ismount(path) and is_empty(path)",
+            "is_empty(path)",
+        ),
+        (
+            "a link to an empty directory is removed",
+            "test_an_empty_directory_goes_unless_it_is_a_link_or_a_disk_is_mounted_there",
+            "os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path)",
+            "os.path.isdir(path) and not os.listdir(path)",
+        ),
     ),
     *of(
         "plugins/modules/unit_started.py",
@@ -825,26 +1197,6 @@ MUTATIONS = [
             "test_a_systemctl_that_fails_is_a_sentence",
             "    if code:\n",
             "    if False:\n",
-        ),
-    ),
-    *of(
-        "plugins/modules/apt_unlocked.py",
-        "plugins/modules/test_apt_unlocked.py",
-        (
-            "apt counts as free while it is locked",
-            "test_the_holder_of_a_lock_is_named",
-            "return 0 if kind == fcntl.F_UNLCK else pid",
-            "return 0",
-        ),
-    ),
-    *of(
-        "plugins/modules/kernel_settings.py",
-        "plugins/modules/test_kernel_settings.py",
-        (
-            "a setting that the kernel refuses counts as set",
-            "test_what_the_kernel_refuses_is_no_failure",
-            "    except OSError:\n        return False",
-            "    except OSError:\n        return True",
         ),
     ),
     # --- what modules share
@@ -995,6 +1347,18 @@ MUTATIONS = [
             'while not result.get("failed") and not result.get("done"):',
             'while not result.get("done"):',
         ),
+        (
+            "a long call is not heard",
+            "test_a_long_call_is_heard_meanwhile",
+            "Display().display(line(host, waits_for(), time.monotonic() - began, limit))",
+            "waits_for()",
+        ),
+        (
+            "a Ctrl-C goes to the thread that speaks",
+            "test_a_ctrl_c_is_not_for_the_thread_that_speaks",
+            "{signal.SIGINT, signal.SIGTERM}",
+            "set()",
+        ),
     ),
     # --- filters
     *of(
@@ -1029,20 +1393,50 @@ MUTATIONS = [
         (
             "a topic that only time bounds is not noticed",
             "test_a_topic_that_only_time_bounds_is_refused",
-            "if kept < 0:",
+            "if limit < 0:",
             "if False:",
         ),
         (
             "a size that is no number is not noticed",
-            "test_a_size_that_is_no_number_is_refused",
-            "refused.append(str(error))",
-            "continue",
+            "test_what_is_malformed_is_refused_in_a_sentence",
+            '            found["refused"].append(str(error))\n',
+            "",
         ),
         (
             "the segment that is written to is not counted",
             "test_each_partition_keeps_its_retention_and_the_segment_it_writes_to",
-            "return partitions * (kept + segment)",
-            "return partitions * kept",
+            "Kept(segments + partitions * limit)",
+            "Kept(partitions * limit)",
+        ),
+        (
+            "partitions without a limit are not noticed",
+            "test_where_the_disk_decides_partitions_without_a_limit_are_counted",
+            "Kept(segments, unlimited=partitions)",
+            "Kept(segments)",
+        ),
+        (
+            "topics that are no list are not noticed",
+            "test_what_is_no_list_is_refused_with_the_way_to_give_one",
+            "if not isinstance(topics, list):",
+            "if False:",
+        ),
+        (
+            "a topic without a name is not noticed",
+            "test_what_is_malformed_is_refused_in_a_sentence",
+            ' or not topic.get("name"):',
+            ":",
+        ),
+        (
+            "configs that are no dictionary are not noticed",
+            "test_what_is_malformed_is_refused_in_a_sentence",
+            "if not isinstance(configs, Mapping):",
+            "if False:",
+        ),
+        (
+            "a topic that nothing bounds is not named",
+            "test_a_compacted_topic_counts_by_segments_and_is_named",
+            "compacted=True",
+            "compacted=False",
         ),
     ),
     *of(
@@ -1107,9 +1501,9 @@ MUTATIONS = [
         "roles/test_wait_clock.py",
         (
             "chrony without a source counts as right",
-            "test_chrony_says_whether_it_follows_somebody",
-            'if fields[-1] != "Not synchronised":',
-            "if True:",
+            "test_chrony_says_whom_it_follows_and_how_far_off_it_is",
+            'if leap == "Not synchronised":',
+            "if False:",
         ),
         (
             "the kernel's error is not looked at",
@@ -1135,13 +1529,49 @@ MUTATIONS = [
             'say(1, f"Kafka starts',
             'say(6, f"Kafka starts',
         ),
+        (
+            "a chrony that follows itself counts as right",
+            "test_chrony_says_whom_it_follows_and_how_far_off_it_is",
+            "if reference == _ITSELF:",
+            "if False:",
+        ),
+        (
+            "a clock that is far off counts as right",
+            "test_chrony_says_whom_it_follows_and_how_far_off_it_is",
+            "if off > _MAY_BE_OFF_SECONDS:",
+            "if False:",
+        ),
+        (
+            "a clock that the kernel does not tell counts as right",
+            "test_the_kernel_must_neither_report_an_error_nor_the_bit",
+            "if state < 0:",
+            "if False:",
+        ),
+        (
+            "a chrony that cannot be read counts as right",
+            "test_a_chrony_that_cannot_be_read_leaves_the_question_to_the_kernel",
+            "subprocess.SubprocessError):\n        return None",
+            'subprocess.SubprocessError):\n        return Clock(True, "")',
+        ),
+        (
+            "a chrony that hangs ends the wait",
+            "test_a_chrony_that_hangs_leaves_the_question_to_the_kernel",
+            ", subprocess.SubprocessError):",
+            "):",
+        ),
+        (
+            "who does not wait gets an alarm",
+            "test_who_does_not_wait_gets_no_alarm",
+            "    if limit > 0:\n",
+            "    if True:\n",
+        ),
     ),
     *of(
         "roles/kraft_broker/files/restart_guard.py",
         "roles/test_restart_guard.py",
         (
             "a full disk is not told as the reason",
-            "test_a_full_disk_is_the_reason_of_any_failure_and_the_ballast_the_way_out",
+            "test_a_full_disk_is_said_beside_the_end_and_the_ballast_is_the_way_out",
             "        if room.full:\n",
             "        if False:\n",
         ),
@@ -1172,7 +1602,7 @@ MUTATIONS = [
         (
             "failures do not hold back the next start",
             "test_failures_hold_back_the_next_start",
-            "elif left > 0 and not note.full:",
+            "elif left > 0:",
             "elif False:",
         ),
         (
@@ -1180,6 +1610,42 @@ MUTATIONS = [
             "test_failures_in_a_row_are_counted_and_a_long_run_begins_anew",
             "1 if steady else note.failures + 1",
             "1",
+        ),
+        (
+            "a damaged archive of classes is never left out",
+            "test_after_failures_in_a_row_the_archive_of_classes_is_doubted",
+            "if note.unexplained < _DOUBT_CDS:",
+            "if True:",
+        ),
+        (
+            "a full disk casts doubt on the archive of classes",
+            "test_after_failures_in_a_row_the_archive_of_classes_is_doubted",
+            "if note.unexplained < _DOUBT_CDS:",
+            "if note.failures < _DOUBT_CDS:",
+        ),
+        (
+            "the archive of classes stays left out",
+            "test_a_first_start_is_not_held_and_is_noted",
+            "_WITHOUT_CDS.unlink(missing_ok=True)",
+            "pass",
+        ),
+        (
+            "a ballast with holes is the way out",
+            "test_a_ballast_that_reserves_nothing_or_is_a_link_frees_nothing",
+            " and found.st_blocks * 512 >= found.st_size",
+            "",
+        ),
+        (
+            "the first return from a full disk is held back",
+            "test_after_a_full_disk_the_first_return_is_quick_and_the_next_are_not",
+            "return self.failures - 1 if self.full else self.failures",
+            "return self.failures",
+        ),
+        (
+            "a crash of the JVM is not told as the reason",
+            "test_the_end_of_the_process_is_the_reason_where_the_disk_is_good",
+            '        ("signal", "ABRT"): crash,\n',
+            "",
         ),
     ),
     *of(
@@ -1273,6 +1739,30 @@ MUTATIONS = [
             "    finally:\n        shutil.rmtree(directory, ignore_errors=True)",
             "    finally:\n        pass",
         ),
+        (
+            "two runs make archives at once",
+            "test_a_second_run_waits_for_the_first",
+            "fcntl.flock(descriptor, fcntl.LOCK_EX)",
+            "pass",
+        ),
+        (
+            "a pipe in the place of an archive is taken",
+            "test_a_pipe_in_the_place_of_an_archive_is_refused_at_once",
+            "if not stat.S_ISREG(found.st_mode):",
+            "if False:",
+        ),
+        (
+            "what a killed run left stays",
+            "test_what_a_killed_run_left_is_removed",
+            'for left in archives.glob(".new-*"):',
+            "for left in ():",
+        ),
+        (
+            "a JVM outlives the program that is killed",
+            "test_no_jvm_outlives_a_program_that_is_killed",
+            '"setpriv", "--pdeathsig", "KILL", ',
+            "",
+        ),
     ),
     *of(
         "roles/kraft_broker/files/with_cds.sh",
@@ -1294,6 +1784,18 @@ MUTATIONS = [
             "test_another_release_leaves_out_the_archive",
             "${release##*/}_",
             "release_",
+        ),
+        (
+            "a broker that failed is given its archive again",
+            "test_after_failures_in_a_row_the_broker_is_given_no_archive_and_tools_still_are",
+            'if [ "$name" = broker ] && [ -e /run/kafka/without-cds ]; then',
+            "if false; then",
+        ),
+        (
+            "tools go without their archive where the broker failed",
+            "test_after_failures_in_a_row_the_broker_is_given_no_archive_and_tools_still_are",
+            '[ "$name" = broker ] && ',
+            "",
         ),
     ),
     *of(
@@ -1317,6 +1819,18 @@ MUTATIONS = [
             "if before.get(name) != now.get(name)",
             "if False",
         ),
+        (
+            "a note that cannot be written stops the broker",
+            "test_a_note_that_cannot_be_written_does_not_stop_the_broker",
+            "except OSError as error:",
+            "except ValueError as error:",
+        ),
+        (
+            "half a note counts as one",
+            "test_half_a_note_is_none",
+            "except (OSError, ValueError):",
+            "except OSError:",
+        ),
     ),
     *of(
         "roles/kraft_broker/files/tail.py",
@@ -1333,6 +1847,18 @@ MUTATIONS = [
             "if self.topic not in known:",
             "if False:",
         ),
+        (
+            "a broker that is not ready is waited for in silence",
+            "test_a_broker_that_is_not_ready_yet_is_waited_for_aloud",
+            "self.notice(_STARTS)",
+            "pass",
+        ),
+        (
+            "a broker that is away is waited for in silence",
+            "test_a_broker_that_is_not_ready_yet_is_waited_for_aloud",
+            "except ConnectionError:\n                self.notice(_AWAY)",
+            "except ConnectionError:\n                pass",
+        ),
     ),
     *of(
         "roles/kraft_broker/templates/kafka.j2",
@@ -1342,6 +1868,32 @@ MUTATIONS = [
             "test_an_unknown_tool_is_refused_in_a_sentence",
             'if [ -z "$1" ] || [ "$name" != "$1" ]; then',
             "if false; then",
+        ),
+        (
+            "no class is run",
+            "test_any_class_can_be_run",
+            "[ $# -gt 0 ] || {",
+            "true || {",
+        ),
+    ),
+    *of(
+        "roles/kraft_broker/vars/main.yml",
+        "roles/test_host_variables.py",
+        (
+            "what is written is not what was judged by the disk",
+            "test_the_retention_that_is_written_is_the_one_that_was_judged",
+            " | default(__pi_host_check.retention_bytes)",
+            "",
+        ),
+    ),
+    *of(
+        "roles/pi_host/vars/main.yml",
+        "roles/test_host_variables.py",
+        (
+            "a larger number of maps is lowered",
+            "test_a_larger_number_of_maps_is_never_lowered",
+            ", __pi_host_check.max_map_count | default(0)]",
+            "]",
         ),
     ),
     # --- plays and tasks
@@ -1384,6 +1936,45 @@ MUTATIONS = [
             "        name: raspi.kafka.kraft_broker\n        tasks_from: preflight\n",
             "",
         ),
+        (
+            "the control node is not looked at before the host is changed",
+            "test_a_control_node_without_venv_is_refused_before_the_host_is_changed",
+            "    - name: The control node's Python environment\n      ansible.builtin.import_role:\n"
+            "        name: raspi.kafka.python_venv\n        tasks_from: control_node\n",
+            "",
+        ),
+    ),
+    *of(
+        "playbooks/tasks/first_contact.yml",
+        "test_refusals.py",
+        (
+            "a password that has run out has no remedy",
+            "test_a_host_is_refused_for[a password that has run out]",
+            "when: \"'assword change required' in ansible_failed_result.module_stderr | default('')\"",
+            "when: false",
+        ),
+        (
+            "a sudo that asks for a password has no remedy",
+            "test_a_host_is_refused_for[a sudo that asks for a password]",
+            "if 'sudo password' in ansible_failed_result.msg",
+            "if false",
+        ),
+        (
+            "a host that cannot be asked is gone on with",
+            "test_a_host_is_refused_for[a host that cannot be asked]",
+            "ansible.builtin.fail:",
+            "ansible.builtin.debug:",
+        ),
+    ),
+    *of(
+        "playbooks/tasks/new_password.yml",
+        "test_refusals.py",
+        (
+            "a password that has run out is gone on with",
+            "test_a_host_is_refused_for[a password that has run out]",
+            "ansible.builtin.fail:",
+            "ansible.builtin.debug:",
+        ),
     ),
     *of(
         "roles/pi_host/tasks/preflight.yml",
@@ -1424,6 +2015,30 @@ MUTATIONS = [
             'keeps: "{{ _pi_host_topics.bytes + _kraft_broker_internal_bytes }}"',
             'keeps: "{{ _kraft_broker_internal_bytes }}"',
         ),
+        (
+            "partitions without a limit are not handed over to be judged",
+            "test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself",
+            'unlimited: "{{ _pi_host_topics.unlimited }}"',
+            "unlimited: 0",
+        ),
+        (
+            "the ballast is not compared with the disk",
+            "test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself",
+            'ballast_mb: "{{ kraft_broker_ballast_mb }}"',
+            "ballast_mb: 0",
+        ),
+        (
+            "records of the declared topics take room from themselves",
+            "test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself",
+            "topics: \"{{ topics_declared | map(attribute='name') | list + [_verify_topic] }}\"",
+            "topics: []",
+        ),
+        (
+            "a topic that nothing bounds is no warning",
+            "test_a_topic_that_nothing_bounds_is_a_warning",
+            "if _pi_host_topics.compacted else []",
+            "if false else []",
+        ),
     ),
     *of(
         "roles/kraft_broker/tasks/preflight.yml",
@@ -1452,6 +2067,10 @@ MUTATIONS = [
                 ("a low port", "_kraft_broker_ports | select('lt', 1024) | length == 0"),
                 ("a port that is none", "_kraft_broker_ports | select('gt', 65535) | length == 0"),
                 ("a negative node id", "kraft_broker_node_id | int >= 0"),
+                (
+                    "a ballast that is too small",
+                    "kraft_broker_ballast_mb | int == 0 or kraft_broker_ballast_mb | int >= 96",
+                ),
                 ("keys that are no dictionary", "_kraft_broker_extra_config is mapping"),
                 (
                     "a key with a variable",
@@ -1485,8 +2104,7 @@ MUTATIONS = [
             (
                 f"{name} is not refused",
                 REFUSED_FOR(name),
-                "failed_when: not _kraft_broker_is_url and "
-                "__kraft_broker_archive.stat.checksum | default('') != _kraft_broker_sha512",
+                "failed_when: not _kraft_broker_is_url and not __kraft_broker_have_it",
                 "failed_when: false",
             )
             for name in ("a missing archive", "a wrong archive")
@@ -1523,13 +2141,43 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/java/tasks/main.yml",
+        "roles/test_java.py",
+        (
+            "a Java that was refused once is taken later",
+            "test_the_version_is_judged_whether_or_not_something_was_installed",
+            "  register: __java_version\n",
+            "  register: __java_version\n  when: __pi_host_missing.stdout.split()[0] != '0'\n",
+        ),
+    ),
+    *of(
         "roles/pi_host/tasks/packages.yml",
         "test_refusals.py",
         (
             "apt is not waited for",
             "test_apt_is_waited_for_before_something_is_installed",
-            "    - name: Wait until no other program uses apt\n      raspi.kafka.apt_unlocked:\n",
-            "",
+            "raspi.kafka.apt_packages:",
+            "ansible.builtin.apt:",
+        ),
+    ),
+    *of(
+        "roles/pi_host/tasks/card.yml",
+        "test_refusals.py",
+        (
+            "settings that are not in force are no warning",
+            "test_settings_that_are_not_in_force_are_a_warning",
+            "when: __pi_host_settings.not_applied | length + __pi_host_settings.overruled | length > 0",
+            "when: false",
+        ),
+    ),
+    *of(
+        "roles/kraft_broker/tasks/cds.yml",
+        "test_refusals.py",
+        (
+            "starts that stay slow are no warning",
+            "test_starts_that_stay_slow_are_a_warning",
+            "    - __kraft_broker_cds.rc != 0",
+            "    - false",
         ),
     ),
     *of(
@@ -1556,6 +2204,16 @@ MUTATIONS = [
             "test_every_package_of_python_is_bound_to_its_hash",
             'extra_args: "--require-hashes --only-binary=:all:"',
             'extra_args: "--only-binary=:all:"',
+        ),
+    ),
+    *of(
+        "roles/python_venv/tasks/control_node.yml",
+        "test_refusals.py",
+        (
+            "what the control node lacks is not told",
+            "test_a_control_node_without_venv_is_refused_before_the_host_is_changed",
+            "if 'ensurepip' in __python_venv_said",
+            "if false",
         ),
     ),
     *of(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from plays import Host, failures, run
+from plays import REPOSITORY, Host, failures, run
 
 MIB = 1 << 20
 ARCHIVE = b"no archive, but with the right sum"
@@ -28,6 +29,7 @@ FACTS: dict[str, Any] = {
 }
 CHECKED = {"warnings_found": [], "machine_id": "a", "hostname": "pi", "disk_size": 30 << 30}
 NOT_REFUSED = "this is the first change of the host"
+WARNINGS = "pi_host_warnings | default([]) + kraft_broker_warnings | default([])"
 LISTENER = 'LISTEN 0 5 0.0.0.0:9092 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino:1 cgroup:/x.service <->'
 
 
@@ -56,7 +58,16 @@ def host(root: Path, name: str, answers: dict[str, Any], facts: dict[str, Any], 
         "host_files": [{"failed": True, "msg": NOT_REFUSED}],
         **answers,
     }
-    return Host(root, name, told, **variables)
+    return Host(root, name, told, **{"python_venv_cache": str(cache(root)), **variables})
+
+
+def cache(root: Path) -> Path:
+    """A control node's cache with a finished Python environment, so that none is made."""
+    lock = (REPOSITORY / "roles" / "python_venv" / "files" / "requirements.txt").read_text().rstrip()
+    environment = root / "cache" / f"venv-{hashlib.sha256(lock.encode()).hexdigest()[:8]}"
+    environment.mkdir(parents=True, exist_ok=True)
+    (environment / ".complete").touch()
+    return root / "cache"
 
 
 def inventory(*hosts: Host) -> str:
@@ -67,7 +78,7 @@ def played(tmp_path: Path, one: Host, name: str, **more: str) -> tuple[int, str]
     """Run a role, or one file of its tasks; returns the exit code and what was said, at the end the warnings."""
     tasks = [
         {"ansible.builtin.import_role": {"name": f"raspi.kafka.{name}", **more}},
-        {"ansible.builtin.debug": {"msg": "{{ pi_host_warnings | default([]) | join(' ') }}"}},
+        {"ansible.builtin.debug": {"msg": f"{{{{ ({WARNINGS}) | join(' ') }}}}"}},
     ]
     (tmp_path / "role.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": tasks}]))
     return run(tmp_path, inventory(one), book=str(tmp_path / "role.yml"))
@@ -91,8 +102,27 @@ PORTS = "kraft_broker : Refuse ports that another program has"
 CASES = {
     "nothing": case("pi_host : Write what spares the card and guards the clock", NOT_REFUSED)(),
     "a topic that only time bounds": case(
-        "pi_host : Refuse topics that nothing but time bounds", "Topic t declares retention.bytes -1"
+        "pi_host : Refuse topics that are malformed, or that nothing but time bounds",
+        "Topic t declares retention.bytes -1",
     )(topics_declared=[UNBOUNDED]),
+    "topics that are no list": case(
+        "pi_host : Refuse topics that are malformed, or that nothing but time bounds", "topics_declared is no list"
+    )(topics_declared={"name": "t"}),
+    "a password that has run out": case(
+        "Say what to do",
+        "wants a new password for its user before anything else. Log in, set one, and run the play again: ssh pi",
+        {"setup": [{"failed": True, "msg": "no JSON", "module_stderr": "Password change required but no TTY"}]},
+    )(),
+    "a sudo that asks for a password": case(
+        "Say what stands against the work",
+        "asks for the password of its user. Run the play again with --ask-become-pass",
+        {"setup": [{"failed": True, "msg": "Missing sudo password"}]},
+    )(),
+    "a host that cannot be asked": case(
+        "Say what stands against the work",
+        "It has no Python. Nothing was changed.",
+        {"setup": [{"failed": True, "msg": "It has no Python."}]},
+    )(),
     "what the host's own check refuses": case(
         "pi_host : Refuse a host that cannot be a gateway",
         "32-bit",
@@ -112,6 +142,7 @@ CASES = {
     "a low port": SETTINGS(kraft_broker_port=80),
     "a port that is none": SETTINGS(kraft_broker_port=65536),
     "a negative node id": SETTINGS(kraft_broker_node_id=-1),
+    "a ballast that is too small": SETTINGS(kraft_broker_ballast_mb=64),
     "a key with a variable": KEYS(kraft_broker_extra_config={"log.dirs": "/x"}),
     "keys that are no dictionary": KEYS(kraft_broker_extra_config="log.cleaner.threads=2"),
     "a missing archive": ARCHIVED(kraft_broker_archive="/nowhere/kafka.tgz"),
@@ -173,8 +204,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """Two copies of one card, one of which has a name that nobody knows."""
     root = tmp_path_factory.mktemp("pair")
     topic = {"name": "t", "partitions": 3, "configs": {"retention.bytes": 100 * MIB, "segment.bytes": MIB}}
+    unlimited = {"name": "u", "partitions": 2}
     copies = {"pi_host_check": [{**CHECKED, "machine_id": "same"}]}
-    variables = {"topics_declared": [topic], "kraft_broker_log_dirs": ["/mnt/ssd"]}
+    variables = {"topics_declared": [topic, unlimited], "kraft_broker_log_dirs": ["/mnt/ssd"]}
     first = host(root, "pi1", copies, {}, **variables)
     second = host(root, "pi2", copies, {}, **variables, kraft_broker_advertised_address="no-such-host.invalid")
     _code, said = run(root, inventory(first, second), book="site.yml")
@@ -201,7 +233,9 @@ def test_each_host_is_asked_for_the_names_of_all(pair: Pair) -> None:
 def test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself(pair: Pair) -> None:
     asked = pair.hosts[0].given("pi_host_check")[0]
     assert asked["log_dirs"] == ["/mnt/ssd"]
-    assert asked["keeps"] == 3 * (100 + 1) * MIB + 440 * MIB
+    assert asked["keeps"] == 3 * (100 + 1) * MIB + 2 * 64 * MIB + 440 * MIB
+    assert (asked["unlimited"], asked["ballast_mb"]) == (2, 128)
+    assert asked["topics"][:2] == ["t", "u"]
 
 
 def test_nothing_is_formatted_before_all_is_checked(tmp_path: Path) -> None:
@@ -214,9 +248,29 @@ def test_nothing_is_formatted_before_all_is_checked(tmp_path: Path) -> None:
 # --- what fails later
 
 
-def test_a_java_that_is_too_old_is_refused(tmp_path: Path) -> None:
-    said = [{"stdout": "1 0"}, {"stdout": ""}, {"stdout": "11"}]
-    answers = {"setup": [{"ansible_facts": FACTS}], "command": said, "apt_unlocked": [{"done": True}]}
+def test_a_control_node_without_venv_is_refused_before_the_host_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Debian's Python is without the package python3-venv."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "venv.py").write_text("import sys\nsys.exit('ensurepip is not available.')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'lib'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    one = host(tmp_path, "pi1", {}, {}, python_venv_cache=str(tmp_path / "empty"))
+    task, text = failures(run(tmp_path, inventory(one), book="site.yml")[1])["pi1"]
+    assert task == "python_venv : Say what the control node lacks"
+    assert (
+        "has no ensurepip. Install it there: sudo apt install python3-venv. Nothing was changed on the hosts." in text
+    )
+    assert one.given("host_files") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[{"stdout": "1 0"}, {"stdout": ""}, {"stdout": "11"}], [{"stdout": "0 0"}, {"stdout": "11"}]],
+    ids=["just installed", "there before"],
+)
+def test_a_java_that_is_too_old_is_refused(tmp_path: Path, said: list[dict[str, Any]]) -> None:
+    answers = {"setup": [{"ansible_facts": FACTS}], "command": said, "apt_packages": [{"done": True}]}
     one = Host(tmp_path, "pi1", answers)
     assert role(tmp_path, one, "java")[1]["pi1"] == (
         "java : Refuse a Java that is too old for Kafka",
@@ -227,9 +281,38 @@ def test_a_java_that_is_too_old_is_refused(tmp_path: Path) -> None:
 
 def test_apt_is_waited_for_before_something_is_installed(tmp_path: Path) -> None:
     locked = {"failed": True, "msg": "apt is locked"}
-    one = Host(tmp_path, "pi1", {"command": [{"stdout": "1 0"}], "apt_unlocked": [locked]}, pi_host_packages=["x"])
+    one = Host(tmp_path, "pi1", {"command": [{"stdout": "1 0"}], "apt_packages": [locked]}, pi_host_packages=["x"])
     assert role(tmp_path, one, "pi_host", tasks_from="packages")[1]["pi1"][1] == "apt is locked"
-    assert one.given("apt") == []
+    assert (len(one.given("command")), one.given("apt")) == (1, [])
+
+
+def test_settings_that_are_not_in_force_are_a_warning(tmp_path: Path) -> None:
+    answer = {"not_applied": {"vm.swappiness": 60}, "overruled": {"vm.dirty_bytes": "7 in /etc/sysctl.d/99-x.conf"}}
+    said = played(tmp_path, Host(tmp_path, "pi1", {"settings_in_force": [answer]}), "pi_host", tasks_from="card")[1]
+    assert "this kernel does not let it be set here: vm.swappiness is 60." in said
+    assert "overrules /etc/sysctl.d/60-raspi-kafka.conf: vm.dirty_bytes is 7 in /etc/sysctl.d/99-x.conf. Remove" in said
+
+
+def test_a_topic_that_nothing_bounds_is_a_warning(tmp_path: Path) -> None:
+    variables = {
+        "topics_declared": [{"name": "devices", "configs": {"cleanup.policy": "compact"}}],
+        "kraft_broker_ballast_mb": 128,
+        "_kraft_broker_log_dirs": ["/data"],
+        "_kraft_broker_extra_config": {},
+        "_kraft_broker_segment_bytes": 64 * MIB,
+        "_kraft_broker_internal_bytes": 0,
+        "_verify_topic": "proof",
+    }
+    one = Host(tmp_path, "pi1", {"pi_host_check": [CHECKED]}, **variables)
+    said = played(tmp_path, one, "pi_host", tasks_from="preflight")[1]
+    assert "Nothing bounds what is compacted and never deleted: devices. Each key is kept" in said
+
+
+def test_starts_that_stay_slow_are_a_warning(tmp_path: Path) -> None:
+    failed = {"rc": 1, "stdout": "", "stderr": "300 MiB of memory are available\n"}
+    one = Host(tmp_path, "pi1", {"setup": [{"ansible_facts": FACTS}], "command": [failed]})
+    said = played(tmp_path, one, "kraft_broker", tasks_from="cds")[1]
+    assert "are slower than they could be: 300 MiB of memory are available. The next start" in said
 
 
 def test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines(tmp_path: Path) -> None:

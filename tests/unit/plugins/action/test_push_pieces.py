@@ -98,6 +98,26 @@ def test_a_push_has_a_limit_and_keeps_what_came(
     assert said == []
 
 
+def test_a_piece_that_the_host_cannot_write_ends_the_push(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(params: dict[str, Any]) -> dict[str, Any]:
+        return {"failed": True, "msg": "full"} if params["offset"] == 1000 else usual(params)
+
+    usual = module.run
+    monkeypatch.setattr(module, "run", full)
+    action = Push(str(tmp_path / "kafka.tgz"), tmp_path / "release")
+    assert action.push()["msg"] == "full"
+    assert (action.pieces, said) == ([(0, 1000), (1000, 2000)], [])
+
+
+def test_a_dry_run_sends_nothing(tmp_path: Path, said: list[str]) -> None:
+    action = Push(str(tmp_path / "kafka.tgz"), tmp_path / "release")
+    action._task.check_mode = True
+    assert action.push()["changed"]
+    assert (action.pieces, said, list(tmp_path.glob("release*"))) == ([], [], [])
+
+
 @pytest.mark.parametrize(
     ("piece", "seconds", "after"),
     [(MB, 1, 2 * MB), (16 * MB, 1, 16 * MB), (4 * MB, 5, 4 * MB), (4 * MB, 11, 2 * MB), (MB // 4, 11, MB // 4)],

@@ -322,6 +322,49 @@ def test_what_is_installed_unpacked_or_running_is_found(monkeypatch: pytest.Monk
     assert found == tuple(describe_foreign([], {7: "Kafka broker"}, ["mosquitto"], ["/opt/kafka/libs"]))
 
 
+def test_a_mosquitto_without_unit_and_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pi_host_check, "_UNIT_FOLDERS", ())
+    monkeypatch.setattr(pi_host_check, "output", lambda *_words: "")
+    monkeypatch.setattr(pi_host_check, "running", lambda: {7: "/opt/mosquitto/sbin/mosquitto -d"})
+    assert pi_host_check.foreign() == tuple(describe_foreign([], {7: "Mosquitto"}, [], []))
+
+
+def answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *found: Disk, mounts: str = "", **options: Any
+) -> dict[str, Any]:
+    """What the module says of a good host with these disks."""
+    listed = mounts or json.dumps({"filesystems": []})
+    monkeypatch.setattr(pi_host_check, "output", lambda *_words: listed)
+    monkeypatch.setattr(pi_host_check, "look", lambda *_options: host(disks=found))
+    with patch_module_args({"log_dirs": ["/data"], **options}), pytest.raises(SystemExit):
+        pi_host_check.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_partitions_without_a_limit_are_judged_by_what_the_smallest_disk_lets_them_keep(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = (disk(size=29, available=28), disk(size=500, available=500, log_dirs=("/mnt/ssd",)))
+    found = answer(capsys, monkeypatch, *pair, keeps=GIB, unlimited=35)
+    assert found["retention_bytes"] == 576 << 20
+    refused = answer(capsys, monkeypatch, pair[0], keeps=GIB, unlimited=35)
+    assert "may keep 20.7 GiB in /var/lib/kafka/data, but 70% of its file system are 20.3 GiB" in refused["msg"]
+
+
+def test_the_ballast_is_judged(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tight = disk(size=29, available=2)
+    assert "failed" not in answer(capsys, monkeypatch, tight, keeps=2 * GIB)
+    assert answer(capsys, monkeypatch, tight, keeps=2 * GIB, ballast_mb=128)["failed"]
+
+
+def test_a_host_whose_mounts_cannot_be_listed_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = answer(capsys, monkeypatch, disk(), mounts="no list", keeps=GIB)
+    assert found["failed"]
+    assert "Install it: sudo apt install util-linux." in found["msg"]
+
+
 def test_everything_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = {"dpkg": "armhf\n", "vcgencmd": "throttled=0x50005\n"}
     monkeypatch.setattr(pi_host_check, "output", lambda program, *_words: programs[program])

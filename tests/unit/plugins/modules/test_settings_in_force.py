@@ -87,6 +87,13 @@ def test_a_later_file_that_says_otherwise_is_named(tmp_path: Path) -> None:
     assert overruled(wanted, later) == {}
 
 
+def test_what_a_later_file_overrules_is_told(sysctls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sysctls / "99-late.conf").write_text("vm.swappiness = 10\n")
+    monkeypatch.setattr(settings_in_force, "_FOLDERS", (str(sysctls),))
+    found = run(Module({"vm.swappiness": 1}, sysctls / "nowhere"))
+    assert found["overruled"] == {"vm.swappiness": f"10 in {sysctls / '99-late.conf'}"}
+
+
 @pytest.mark.parametrize(
     ("written", "started", "stale"), [(100, 90, True), (100, 110, False), (100, 100, False), (300, 90, False)]
 )

@@ -189,6 +189,17 @@ def test_a_disk_that_lost_its_identity_is_not_emptied(tmp_path: Path, host: Simp
     assert (tmp_path / "data" / "telemetry-0").exists()
 
 
+def test_an_empty_directory_goes_unless_it_is_a_link_or_a_disk_is_mounted_there(
+    tmp_path: Path, host: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("made", "mounted"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("made")
+    host.params["log_dirs"] = [str(tmp_path / name) for name in ("made", "mounted", "link", "none")]
+    monkeypatch.setattr("os.path.ismount", lambda path: path == str(tmp_path / "mounted"))
+    assert uninstall.look(host).empty == (str(tmp_path / "made"),)
+
+
 def test_a_dry_run_removes_nothing(tmp_path: Path, host: SimpleNamespace) -> None:
     host.check_mode = True
     assert run(host)["changed"]
