@@ -113,6 +113,7 @@ max_map_count:
 import glob
 import json
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -139,7 +140,7 @@ _IN_MEMORY = ("tmpfs", "ramfs")
 _CARD = "179:"
 # What only our unit says, and only the process that it starts.
 _OUR_UNIT = "/opt/raspi-kafka/"
-_OUR_PROCESS = "-Djava.io.tmpdir=/var/lib/kafka/tmp"
+_OUR_PROCESSES = ("-Djava.io.tmpdir=/var/lib/kafka/tmp", "-Djava.io.tmpdir=/opt/kafka/cds/")
 _PACKAGES = ("confluent-kafka", "confluent-server", "kafka", "mosquitto")
 _UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
 # A Pi 5 has soc@107c000000 where others have soc.
@@ -414,7 +415,9 @@ def foreign_brokers(commands: Mapping[int, str]) -> list[int]:
     :param commands: process id -> /proc/PID/cmdline with blanks between the words.
     """
     return [
-        pid for pid, command in commands.items() if " kafka.Kafka " in f"{command} " and _OUR_PROCESS not in command
+        pid
+        for pid, command in commands.items()
+        if " kafka.Kafka " in f"{command} " and not any(mark in command for mark in _OUR_PROCESSES)
     ]
 
 
@@ -425,6 +428,14 @@ def mosquittos(commands: Mapping[int, str]) -> list[int]:
         for pid, command in commands.items()
         if [os.path.basename(word) for word in command.split()[:1]] == ["mosquitto"]
     ]
+
+
+def is_login(user: str) -> bool:
+    """Whether a user is somebody's login: those of the system have lower numbers (login.defs(5), UID_MIN)."""
+    try:
+        return pwd.getpwnam(user).pw_uid >= 1000
+    except KeyError:
+        return False
 
 
 def running() -> dict[int, str]:
@@ -471,7 +482,10 @@ def foreign() -> tuple[str, ...]:
     processes = dict.fromkeys(foreign_brokers(commands), "Kafka broker")
     if not any("mosquitto" in name for name in (*units, *packages)):
         processes |= dict.fromkeys(mosquittos(commands), "Mosquitto")
-    return tuple(describe_foreign(units, processes, packages, releases))
+    found = describe_foreign(units, processes, packages, releases)
+    if is_login("kafka"):
+        found.append("User kafka is somebody's login, and Kafka would take it over. Rename it, or use another Pi.")
+    return tuple(found)
 
 
 def parse_throttled(text: str) -> int:

@@ -189,11 +189,11 @@ def bytes_of(path: str) -> int:
 
 
 def has_user(name: str) -> bool:
+    """Whether there is such a user of the system; somebody's login has a higher number, and is never ours."""
     try:
-        pwd.getpwnam(name)
+        return pwd.getpwnam(name).pw_uid < 1000
     except KeyError:
         return False
-    return True
 
 
 def plan(params: dict[str, object], found: Found) -> Plan:

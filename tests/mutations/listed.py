@@ -96,7 +96,7 @@ MUTATIONS = [
         (
             "processes of another Kafka are not found",
             "test_brokers_of_others_are_found_by_their_main_class",
-            'if " kafka.Kafka " in f"{command} " and _OUR_PROCESS not in command',
+            'if " kafka.Kafka " in f"{command} " and not any(mark in command for mark in _OUR_PROCESSES)',
             "if False",
         ),
         (
@@ -210,8 +210,20 @@ MUTATIONS = [
         (
             "a foreign process that runs our release counts as ours",
             "test_brokers_of_others_are_found_by_their_main_class",
-            '_OUR_PROCESS = "-Djava.io.tmpdir=/var/lib/kafka/tmp"',
-            '_OUR_PROCESS = "/opt/kafka/current/"',
+            '_OUR_PROCESSES = ("-Djava.io.tmpdir=/var/lib/kafka/tmp", ',
+            '_OUR_PROCESSES = ("/opt/kafka/current/", "-Djava.io.tmpdir=/var/lib/kafka/tmp", ',
+        ),
+        (
+            "the broker that makes archives of classes counts as foreign",
+            "test_brokers_of_others_are_found_by_their_main_class",
+            ', "-Djava.io.tmpdir=/opt/kafka/cds/")',
+            ")",
+        ),
+        (
+            "somebody's login is taken for the broker's user",
+            "test_a_login_of_somebody_is_not_taken_over",
+            'if is_login("kafka"):',
+            "if False:",
         ),
         (
             "processes of Mosquitto are not found",
@@ -1033,6 +1045,12 @@ MUTATIONS = [
         "plugins/modules/uninstall.py",
         "plugins/modules/test_uninstall.py",
         (
+            "somebody's login is removed as the broker's user",
+            "test_only_a_user_of_the_system_is_ours",
+            "return pwd.getpwnam(name).pw_uid < 1000",
+            "return pwd.getpwnam(name).pw_uid >= 0",
+        ),
+        (
             "another Kafka's unit is removed",
             "test_what_others_have_made_is_refused",
             'foreign = f"{_OURS}/" not in file.read()',
@@ -1767,6 +1785,12 @@ MUTATIONS = [
     *of(
         "roles/kraft_broker/files/with_cds.sh",
         "roles/test_with_cds.py",
+        (
+            "a Java without an archive of its own counts as one to build on",
+            "test_a_java_without_an_archive_of_its_own_has_no_directory_for_more",
+            "libjvm.so classes.jsa)\n",
+            "libjvm.so classes.jsa || :)\n",
+        ),
         (
             "a JVM is given an archive that was cut short",
             "test_an_archive_that_was_cut_short_is_not_used",

@@ -12,9 +12,8 @@ directory() {
   release=$(readlink -f /opt/kafka/current)
   home=$(readlink -f "$1")
   home=${home%/bin/java}
-  echo "/opt/kafka/cds/${release##*/}_${home##*/}$(
-    cd "$home/lib/server" && stat --printf=_%s-%Y libjvm.so classes.jsa
-  )_$(getconf PAGESIZE)"
+  files=$(cd "$home/lib/server" && stat --printf=_%s-%Y libjvm.so classes.jsa)
+  echo "/opt/kafka/cds/${release##*/}_${home##*/}${files}_$(getconf PAGESIZE)"
 }
 
 if [ $# = 1 ]; then

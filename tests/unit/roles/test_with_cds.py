@@ -115,3 +115,10 @@ def test_another_release_leaves_out_the_archive(host: Host) -> None:
 def test_a_java_without_an_archive_of_its_own_is_started_all_the_same(host: Host) -> None:
     (host.home / "lib" / "server" / "classes.jsa").unlink()
     assert host.given() == OWN
+
+
+def test_a_java_without_an_archive_of_its_own_has_no_directory_for_more(host: Host) -> None:
+    (host.home / "lib" / "server" / "classes.jsa").unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        host.directory()
+    assert host.given() == OWN

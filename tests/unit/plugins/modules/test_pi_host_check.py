@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ansible_collections.raspi.kafka.plugins.modules.pi_host_check import (
     foreign_brokers,
     foreign_units,
     is_counted,
+    is_login,
     is_volatile,
     mosquittos,
     mount_of,
@@ -279,8 +281,20 @@ def test_brokers_of_others_are_found_by_their_main_class() -> None:
         8: "java -Djava.io.tmpdir=/var/lib/kafka/tmp -cp /opt/kafka/current/libs/* kafka.Kafka server.properties",
         10: "java -cp /opt/kafka/current/libs/* kafka.Kafka /etc/kafka/server.properties",
         9: "vi kafka.Kafka.notes",
+        11: "java -Djava.io.tmpdir=/opt/kafka/cds/.new-1/own -cp /opt/kafka/current/libs/* kafka.Kafka s.properties",
     }
     assert foreign_brokers(commands) == [7, 10]
+
+
+def test_a_login_of_somebody_is_not_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for uid, login in ((999, False), (1000, True)):
+        monkeypatch.setattr(pi_host_check.pwd, "getpwnam", lambda _name, uid=uid: SimpleNamespace(pw_uid=uid))
+        assert is_login("kafka") is login
+    assert any(text.startswith("User kafka is somebody's login") for text in pi_host_check.foreign())
+
+
+def test_a_user_that_is_not_there_is_no_login() -> None:
+    assert not is_login("no-such-user")
 
 
 def test_a_mosquitto_is_found_by_its_process_too() -> None:

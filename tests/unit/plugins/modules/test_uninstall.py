@@ -13,6 +13,7 @@ from ansible_collections.raspi.kafka.plugins.modules.uninstall import (
     Found,
     UninstallError,
     belongs_to,
+    has_user,
     plan,
     read_manifest,
     refuse_foreign,
@@ -219,3 +220,9 @@ def test_a_program_that_fails_is_a_sentence(host: SimpleNamespace) -> None:
         UninstallError, match=r"^systemctl daemon-reload failed: Failed to connect to bus\. Run it again"
     ):
         run(host)
+
+
+def test_only_a_user_of_the_system_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for uid, ours in ((999, True), (1000, False)):
+        monkeypatch.setattr("pwd.getpwnam", lambda _name, uid=uid: SimpleNamespace(pw_uid=uid))
+        assert has_user("kafka") is ours
