@@ -180,6 +180,11 @@ def test_ctrl_c_while_the_disk_is_formatted(bare: host.Host, tmp_path: Path) -> 
     assert f"{part / 1e6:.0f} of {size / 1e6:.0f} MB are there already, the push goes on" in said
 
 
+def test_ctrl_c_while_archives_of_classes_are_made(bare: host.Host, tmp_path: Path) -> None:
+    """The throwaway broker lives on; the next run does not take it for somebody else's, and waits for its end."""
+    interrupted(runs(bare, "kafka.Kafka /opt/kafka/cds/"), ctrl_c, tmp_path / "log")
+
+
 def test_ctrl_c_while_the_broker_starts_for_the_first_time(bare: host.Host, tmp_path: Path) -> None:
     interrupted(runs(bare, "kafka.Kafka /etc/kafka/server.properties"), ctrl_c, tmp_path / "log")
 
