@@ -30,15 +30,13 @@ options:
     description: Set by the action plugin from its second call on; it makes no difference here.
     type: bool
     default: false
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
     details:
       - It neither waits nor repairs in check mode.
-  diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
-    support: full
 seealso:
   - module: ansible.builtin.apt
 """

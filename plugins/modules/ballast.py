@@ -28,13 +28,8 @@ options:
     description: Size in MiB. 0 removes the file.
     type: int
     required: true
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
-    support: full
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 """
 
 EXAMPLES = r"""

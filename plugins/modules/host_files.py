@@ -59,13 +59,8 @@ options:
         description: Permissions in octal digits.
         type: str
         default: '0644'
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
-    support: full
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 seealso:
   - module: ansible.builtin.template
 """

@@ -53,13 +53,8 @@ options:
     description: System user that runs Kafka and owns the log directories.
     type: str
     default: kafka
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
-    support: full
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 notes:
   - Formatting starts one JVM. Comparing starts none.
 seealso:

@@ -50,14 +50,14 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
     details:
       - This module changes nothing.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
     support: N/A
     details:
       - This module changes nothing.

@@ -29,14 +29,14 @@ options:
     description: The file with journald's settings, with its full path.
     type: path
     required: true
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 attributes:
   check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
     support: full
     details:
       - In check mode a read-only C(/proc/sys) is told from a writable one by its mount options.
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
     support: full
     details:
       - The values of the kernel are shown; a restart of journald is not.

@@ -46,12 +46,10 @@ options:
     description: File on the control node for the report as JSON.
     type: path
     required: true
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
     support: none
 """
 

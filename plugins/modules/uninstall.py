@@ -51,13 +51,8 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
-    support: full
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 """
 
 EXAMPLES = r"""

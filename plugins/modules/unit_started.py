@@ -37,12 +37,10 @@ options:
     description: Set by the action plugin from its second call on, which only waits.
     type: bool
     default: false
+extends_documentation_fragment:
+  - raspi.kafka._attributes.host
 attributes:
-  check_mode:
-    description: Can run in check mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
-    description: Returns details on what has changed (or possibly needs changing in check mode).
     support: none
 seealso:
   - module: ansible.builtin.systemd_service
