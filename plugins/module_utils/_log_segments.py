@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError, KafkaError, explain, this_host
+from ansible_collections.raspi.kafka.plugins.module_utils._log_dirs import meta_properties
 
 with suppress(ImportError):  # _kafka.require_kafka_python() has the sentence for it
     from kafka.record.default_records import DefaultRecordBatch
@@ -34,21 +35,12 @@ class Record(t.NamedTuple):
     value: bytes | None
 
 
-def meta_properties(log_dir: str) -> dict[str, str] | None:
-    """meta.properties of a log directory; None if the directory is not on this host."""
-    try:
-        text = (Path(log_dir) / "meta.properties").read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise cannot_read(error) from error
-    lines = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip() for key, _equals, value in lines}
-
-
 def is_log_dir_of(log_dir: str, cluster_id: str, broker: int) -> bool:
     """Whether this path on this host belongs to that broker, not just to one that calls its directory the same."""
-    meta = meta_properties(log_dir)
+    try:
+        meta = meta_properties(log_dir)
+    except OSError as error:
+        raise cannot_read(error) from error
     return meta is not None and meta.get("cluster.id") == cluster_id and meta.get("node.id") == str(broker)
 
 

@@ -54,8 +54,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
-_NAME = "ballast"
+from ansible_collections.raspi.kafka.plugins.module_utils._log_dirs import BALLAST
 
 
 class BallastError(Exception):
@@ -108,7 +107,7 @@ def look(log_dirs: list[str], size: int) -> list[Ballast]:
     found: list[Ballast] = []
     disks: set[int] = set()
     for log_dir in dict.fromkeys(map(os.path.realpath, log_dirs)):
-        path = os.path.join(log_dir, _NAME)
+        path = os.path.join(log_dir, BALLAST)
         if not os.path.isdir(log_dir):
             found.append(Ballast(path, None, size or None, 1 << 60))
             continue

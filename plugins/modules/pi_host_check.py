@@ -121,6 +121,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.raspi.kafka.plugins.module_utils._log_dirs import BALLAST, bytes_of
 
 # A Pi sold with 2 GB shows 1,800 to 1,900 MiB, since firmware and graphics take their part; one with 1 GB under 1,000.
 _MEMORY_MIB = 1600
@@ -133,7 +134,6 @@ _PART_OF_DISK = 50
 # Java, Kafka, the Python environment, and what apt keeps of packages and lists: 583 MiB on a bare Debian 12.
 _INSTALLATION = 600 << 20
 _INSTALLED = "/opt/kafka/current"
-_BALLAST = "ballast"
 _MOUNT_COLUMNS = "TARGET,FSTYPE,SOURCE,OPTIONS,MAJ:MIN"
 _IN_MEMORY = ("tmpfs", "ramfs")
 # Major number of SD cards and eMMC (the kernel's admin-guide/devices.txt).
@@ -327,22 +327,10 @@ def nearest(path: str) -> str:
     return path
 
 
-def bytes_of(path: str) -> int:
-    """What a file, or all files below a directory, take on the disk; a file that is deleted meanwhile takes nothing."""
-    names = [os.path.join(folder, name) for folder, _folders, files in os.walk(path) for name in files]
-    total = 0
-    for name in names or [path]:
-        try:
-            total += os.lstat(name).st_blocks * 512
-        except FileNotFoundError:
-            continue
-    return total
-
-
 def is_counted(name: str, topics: Collection[str]) -> bool:
     """Whether an entry of a log directory is part of what is judged, or goes by itself: Kafka's TOPIC-PARTITION."""
     topic, _dash, end = name.rpartition("-")
-    return name == _BALLAST or end == "delete" or (end.isdigit() and (topic.startswith("__") or topic in topics))
+    return name == BALLAST or end == "delete" or (end.isdigit() and (topic.startswith("__") or topic in topics))
 
 
 def used_in(log_dir: str, topics: Collection[str]) -> int:

@@ -84,16 +84,15 @@ keeps:
 import json
 import os
 import pwd
-import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.raspi.kafka.plugins.module_utils._log_dirs import BALLAST, bytes_of, meta_properties
 
 # What no other installation has.
 _OURS = "/opt/raspi-kafka"
-_BALLAST = "ballast"
 _JOURNAL = "/var/log/journal"
 _MB = 1_000_000
 
@@ -155,11 +154,9 @@ def read_manifest(path: str) -> tuple[str, list[str]]:
 def belongs_to(path: str, cluster_id: str) -> bool:
     """Whether Kafka has formatted a directory for this cluster; anything else is not ours to remove."""
     try:
-        with open(os.path.join(path, "meta.properties"), encoding="utf-8", errors="replace") as file:
-            found = re.search(r"^cluster\.id=(.*)$", file.read(), re.MULTILINE)
+        return (meta_properties(path) or {}).get("cluster.id") == cluster_id
     except OSError:
         return False
-    return bool(found) and found[1].strip() == cluster_id
 
 
 def refuse_foreign(paths: list[str]) -> None:
@@ -175,12 +172,6 @@ def refuse_foreign(paths: list[str]) -> None:
             foreign = os.path.isdir(os.path.join(path, "bin"))
         if foreign:
             raise UninstallError(f"{path} was not made by this collection. Remove it yourself. Nothing was changed.")
-
-
-def bytes_of(path: str) -> int:
-    """What a directory takes on its disk."""
-    files = (os.path.join(folder, name) for folder, _folders, names in os.walk(path) for name in names)
-    return sum(os.lstat(file).st_blocks * 512 for file in files if os.path.lexists(file))
 
 
 def has_user(name: str) -> bool:
@@ -212,7 +203,7 @@ def plan(params: dict[str, object], found: Found) -> Plan:
         result.data = dict(found.records)
         result.user = owner
     else:
-        ballasts = [path for one in found.records if (path := os.path.join(one, _BALLAST)) in found.present]
+        ballasts = [path for one in found.records if (path := os.path.join(one, BALLAST)) in found.present]
         result.paths[:0] = ballasts
         result.keeps += [f"{path} (records, {size / _MB:.0f} MB)" for path, size in found.records.items()]
         result.keeps += [f"{path} (records, on a disk that is not mounted)" for path in found.lost]
@@ -287,7 +278,7 @@ def look(module: AnsibleModule) -> Found:
     listed = list(map(os.path.normpath, formatted))
     records = {path: bytes_of(path) for path in listed if belongs_to(path, cluster_id)}
     made = [path for path in map(os.path.normpath, params["log_dirs"]) if path not in listed]
-    candidates = [*params["paths"], params["identity"], _JOURNAL, *(os.path.join(path, _BALLAST) for path in records)]
+    candidates = [*params["paths"], params["identity"], _JOURNAL, *(os.path.join(path, BALLAST) for path in records)]
     words = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *params["packages"]]
     _code, out, _err = module.run_command(words)  # it fails for names that it has never heard of
     return Found(

@@ -1137,8 +1137,8 @@ MUTATIONS = [
         (
             "records of another cluster are removed",
             "test_only_what_kafka_has_formatted_for_this_cluster_holds_its_records",
-            " and found[1].strip() == cluster_id",
-            "",
+            'return (meta_properties(path) or {}).get("cluster.id") == cluster_id',
+            "return meta_properties(path) is not None",
         ),
         (
             "what a link leads to is removed",
