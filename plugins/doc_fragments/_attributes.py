@@ -12,11 +12,6 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 attributes:
-  action_group:
-    description: Use C(group/raspi.kafka.kafka) in C(module_defaults) to set the connection options of all modules once.
-    support: full
-    membership:
-      - raspi.kafka.kafka
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
     support: full
@@ -24,6 +19,15 @@ attributes:
     description:
       - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
     support: full
+"""
+
+    KAFKA = r"""
+attributes:
+  action_group:
+    description: Use C(group/raspi.kafka.kafka) in C(module_defaults) to set the connection options of all modules once.
+    support: full
+    membership:
+      - raspi.kafka.kafka
   idempotent:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
@@ -54,15 +58,4 @@ attributes:
     support: full
     details:
       - This module changes nothing.
-"""
-
-    HOST = r"""
-attributes:
-  check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
-    support: full
-  diff_mode:
-    description:
-      - Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
-    support: full
 """

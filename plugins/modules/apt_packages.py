@@ -31,7 +31,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 attributes:
   check_mode:
     support: full

@@ -29,7 +29,7 @@ options:
     type: int
     required: true
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 """
 
 EXAMPLES = r"""

@@ -60,7 +60,7 @@ options:
         type: str
         default: '0644'
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 seealso:
   - module: ansible.builtin.template
 """

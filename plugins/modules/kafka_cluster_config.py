@@ -19,6 +19,7 @@ author: raspi.kafka contributors (@raspi-kafka)
 extends_documentation_fragment:
   - raspi.kafka._kafka
   - raspi.kafka._attributes
+  - raspi.kafka._attributes.kafka
 options:
   configs:
     description:

@@ -18,6 +18,7 @@ author: raspi.kafka contributors (@raspi-kafka)
 extends_documentation_fragment:
   - raspi.kafka._kafka
   - raspi.kafka._attributes
+  - raspi.kafka._attributes.kafka
 options:
   topics:
     description: The declared topics. A name can stand here only once.

@@ -54,7 +54,7 @@ options:
     type: str
     default: kafka
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 notes:
   - Formatting starts one JVM. Comparing starts none.
 seealso:

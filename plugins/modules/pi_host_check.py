@@ -51,7 +51,7 @@ options:
     elements: str
     default: []
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 attributes:
   check_mode:
     support: full

@@ -22,6 +22,7 @@ author: raspi.kafka contributors (@raspi-kafka)
 extends_documentation_fragment:
   - raspi.kafka._kafka
   - raspi.kafka._attributes
+  - raspi.kafka._attributes.kafka
 attributes:
   check_mode:
     support: none

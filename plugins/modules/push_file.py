@@ -40,7 +40,7 @@ options:
     type: bool
     default: false
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 attributes:
   diff_mode:
     support: none

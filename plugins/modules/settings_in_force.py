@@ -30,7 +30,7 @@ options:
     type: path
     required: true
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 attributes:
   check_mode:
     support: full

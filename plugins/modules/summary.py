@@ -47,7 +47,7 @@ options:
     type: path
     required: true
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 attributes:
   diff_mode:
     support: none

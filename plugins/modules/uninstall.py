@@ -52,7 +52,7 @@ options:
     elements: str
     default: []
 extends_documentation_fragment:
-  - raspi.kafka._attributes.host
+  - raspi.kafka._attributes
 """
 
 EXAMPLES = r"""
