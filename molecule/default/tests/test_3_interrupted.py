@@ -72,11 +72,13 @@ def test_a_start_may_take_longer_than_its_time_out_and_fails_without_progress(on
     on(f"mkdir -p {drop_in.rsplit('/', 1)[0]}")
     on(f"printf '[Service]\\nTimeoutStartSec=6\\nExecStartPost=\\n{post}\\n' > {drop_in}; systemctl daemon-reload")
     try:
-        on("systemctl stop kafka; systemctl start --no-block kafka; sleep 1")
-        on("kill -STOP $(systemctl show kafka --property MainPID --value); sleep 10")
+        on("systemctl stop kafka; systemctl start --no-block kafka")
+        on("timeout 30 sh -c 'until pkill -STOP --uid kafka java; do sleep 0.1; done'")
+        invocation = on("systemctl show kafka --property InvocationID --value")
+        time.sleep(10)  # longer than TimeoutStartSec
         assert on("systemctl show kafka --property ActiveState --value") == "activating"
-        time.sleep(10)
-        assert "no progress for 15 s" in on("journalctl -u kafka -p err -n 5 -o cat --no-pager")
+        said = f"journalctl _SYSTEMD_INVOCATION_ID={invocation} --priority err --output cat --no-pager"
+        wait_until(lambda: "no progress for 15 s" in on(said), 60, "the start was given up")
     finally:
         on(f"rm {drop_in}; systemctl daemon-reload; pkill -CONT -u kafka java; systemctl restart kafka", check=False)
     assert on("systemctl is-active kafka") == "active"
