@@ -26,7 +26,8 @@ options:
     default: raspi-kafka
   request_timeout_ms:
     description:
-      - How long to wait for the first connection, and for the answer to each request, in milliseconds (1000 to 300000).
+      - How long to wait for the first connection, for the answer to each request, and for all brokers to show what was
+        changed, in milliseconds (1000 to 300000).
     type: int
     default: 30000
 requirements:

@@ -11,6 +11,7 @@ import os
 import platform
 import socket
 import sys
+import time
 import traceback
 import typing as t
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ansible.module_utils.basic import AnsibleModule
+
+    T = t.TypeVar("T")
 
 KAFKA_PYTHON_MINIMUM = "3.0.12"  # the doc fragment and the role that makes the venv say the same
 VENV_PYTHON = "/opt/raspi-kafka/venv/bin/python"
@@ -248,6 +251,23 @@ def badly_advertised(admin: KafkaAdminClient) -> ExpectedError | None:
         if not is_open(address):
             return unreachable(broker.node_id, address)
     return None
+
+
+def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params: Mapping[str, t.Any]) -> T:
+    """Look until nothing is left to do: a response comes before every broker has taken up the change.
+
+    :raises ExpectedError: something is left after request_timeout_ms.
+    """
+    deadline = time.monotonic() + params["request_timeout_ms"] / 1000
+    while left := unsettled(found := look()):
+        if time.monotonic() > deadline:
+            raise ExpectedError(
+                f"The changes were accepted, but after {params['request_timeout_ms'] // 1000} s this is left to do: "
+                f"{'; '.join(left)}. Look whether all brokers run.",
+                reason="timeout",
+            )
+        time.sleep(0.1)
+    return found
 
 
 @contextmanager

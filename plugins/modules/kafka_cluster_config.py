@@ -83,7 +83,6 @@ reason:
 """
 
 import difflib
-import time
 import typing as t
 from contextlib import suppress
 
@@ -98,6 +97,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     alter_configs,
     canonical,
     config_text,
+    converge,
     describe_configs,
     run,
 )
@@ -112,7 +112,6 @@ if t.TYPE_CHECKING:
 
 WHOLE_CLUSTER = ""
 MIN_ISR = "min.insync.replicas"
-CONVERGE_SECONDS = 30
 
 
 def check(wanted: Mapping[str, str | None], known: Mapping[str, ConfigEntry]) -> list[str]:
@@ -195,25 +194,6 @@ def apply(
     refuse([f"The cluster does not take {', '.join(describe(changes, current))}: {answer}{hint}"])
 
 
-def converge(
-    admin: KafkaAdminClient, wanted: Mapping[str, str | None], types: Mapping[str, int]
-) -> dict[str, str | None]:
-    """Read until the plan is empty: the response comes before every broker has taken up the change."""
-    deadline = time.monotonic() + CONVERGE_SECONDS
-    while True:
-        current = read(admin)
-        left = describe(plan(current, wanted, types), current)
-        if not left:
-            return current
-        if time.monotonic() > deadline:
-            raise ExpectedError(
-                f"The changes were accepted, but after {CONVERGE_SECONDS} s this is left to do: {'; '.join(left)}. "
-                "Look whether all brokers run.",
-                reason="timeout",
-            )
-        time.sleep(0.1)
-
-
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     wanted = {str(key): config_text(value) for key, value in module.params["configs"].items()}
     with admin_client(module.params) as admin:
@@ -228,7 +208,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
             apply(admin, changes, current, validate_only=True)
         if changes and not module.check_mode:
             apply(admin, changes, current, validate_only=False)
-            converge(admin, wanted, types)
+            converge(lambda: read(admin), lambda found: describe(plan(found, wanted, types), found), module.params)
     return {
         "changed": bool(changes),
         "actions": describe(changes, current),

@@ -176,7 +176,6 @@ reason:
 
 import difflib
 import re
-import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -191,6 +190,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     alter_configs,
     canonical,
     config_text,
+    converge,
     describe_configs,
     explain_code,
     run,
@@ -211,7 +211,6 @@ TOPIC_ARGSPEC = {
     "internal": {"type": "bool", "default": False},
 }
 LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
-CONVERGE_SECONDS = 30
 UNKNOWN_TOPIC = 3  # error code
 
 
@@ -459,23 +458,6 @@ def unsettled(current: Mapping[str, Current | None], wanted: list[Wanted], appli
     return left
 
 
-def converge(admin: KafkaAdminClient, wanted: list[Wanted], applied: Plan) -> Mapping[str, Current | None]:
-    """Read until the plan is empty: a response comes before every broker has taken up the change."""
-    deadline = time.monotonic() + CONVERGE_SECONDS
-    while True:
-        current = read(admin, wanted)
-        left = unsettled(current, wanted, applied)
-        if not left:
-            return current
-        if time.monotonic() > deadline:
-            raise ExpectedError(
-                f"The changes were accepted, but after {CONVERGE_SECONDS} s this is left to do: {'; '.join(left)}. "
-                "Look whether all brokers run.",
-                reason="timeout",
-            )
-        time.sleep(0.1)
-
-
 def describe(changes: Plan, current: Mapping[str, Current | None]) -> list[str]:
     """The plan in sentences."""
     actions = []
@@ -553,7 +535,9 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
             apply(admin, changes, validate_only=True)
         if changes.changed and not module.check_mode:
             apply(admin, changes, validate_only=False)
-            current = converge(admin, wanted, changes)
+            current = converge(
+                lambda: read(admin, wanted), lambda found: unsettled(found, wanted, changes), module.params
+            )
             state = before(current, wanted)
     return {
         "changed": changes.changed,

@@ -276,7 +276,6 @@ GROUP_PREFIX = "raspi-kafka-verify-"
 LEGAL_RUN_ID = re.compile(r"[a-zA-Z0-9._-]{1,100}")
 UNKNOWN_TOPIC = 3
 PREFERRED = 0  # the kind of election that makes the first replica the leader
-LEADER_SECONDS = 20
 
 
 class Deadline:
@@ -340,7 +339,7 @@ def describe_topic(admin: KafkaAdminClient, topic: str) -> list[dict[str, t.Any]
 
 def led_partitions(this: Run, admin: KafkaAdminClient, brokers: list[Broker]) -> dict[int, int]:
     """For each broker a partition it leads; after a restart, leadership first has to go back to where it belongs."""
-    end = time.monotonic() + LEADER_SECONDS
+    end = time.monotonic() + this.params["request_timeout_ms"] / 1000
     while True:
         partitions = describe_topic(admin, this.topic)
         try:

@@ -28,7 +28,7 @@ NOT_IN_THE_INVENTORY = {
     "topics_bootstrap_servers": "follows kraft_broker_local_port",
     "verify_bootstrap_servers": "follows kraft_broker_port",
     "pi_host_packages": "other roles give it to their tasks",
-    "verify_timeout": "nobody who has one Pi needs it",
+    "verify_timeout": "follows pi_host_timeout_factor",
 }
 RESERVED = {
     *("name", "when", "loop", "loop_control", "register", "vars", "block", "rescue", "always", "become", "delegate_to"),

@@ -1,4 +1,4 @@
-"""What the playbooks refuse before they contact a host, and in which words."""
+"""What the playbooks refuse before they contact a host, and in which words; and what they give to modules."""
 
 from __future__ import annotations
 
@@ -119,3 +119,13 @@ def test_an_ansible_that_is_too_old_is_refused_in_a_sentence(tmp_path: Path, old
     assert refused(said, "Refuse an ansible-core that is too old")
     assert re.search(rf"raspi\.kafka needs ansible-core 2\.17 or later, this is {re.escape(OLD_ANSIBLE)}\.\d+\.", said)
     assert said.count("TASK [") == 1, "it must be the first task"
+
+
+@pytest.mark.parametrize("factor", [1, 5])
+def test_one_variable_multiplies_the_time_outs_of_the_proof(tmp_path: Path, factor: int) -> None:
+    pi = Host(tmp_path, "pi1", {}, pi_host_timeout_factor=factor, python_venv_control_python=sys.executable)
+    run(tmp_path, f"[pis]\n{pi.line()}\n", book="playbooks/verify.yml")
+    (topic,) = pi.given("kafka_topics")
+    (proof,) = pi.given("produce_consume")
+    assert [int(one["request_timeout_ms"]) for one in (topic, proof)] == [30000 * factor] * 2
+    assert int(proof["timeout"]) == 120 * factor

@@ -188,3 +188,14 @@ def test_an_error_in_the_middle_names_servers_and_host(
     assert result["reason"] == "kafka_error"
     assert "127.0.0.1:1" in result["msg"]
     assert "socket closed" in result["msg"]
+
+
+def test_changes_are_looked_at_until_all_brokers_show_them() -> None:
+    seen = iter([1, 2, 3])
+    assert _kafka.converge(lambda: next(seen), lambda found: ["wait"] if found < 3 else [], PARAMS) == 3
+
+
+def test_changes_that_no_broker_shows_are_a_failure() -> None:
+    with pytest.raises(_kafka.ExpectedError, match="after 0 s this is left to do: create topic a") as late:
+        _kafka.converge(dict, lambda _found: ["create topic a"], {**PARAMS, "request_timeout_ms": 0})
+    assert late.value.facts["reason"] == "timeout"

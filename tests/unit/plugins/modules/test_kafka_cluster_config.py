@@ -64,7 +64,9 @@ def sent(monkeypatch: pytest.MonkeyPatch, configs: dict[str, Any], *, check_mode
         kafka_cluster_config, "read", lambda _admin: {"min.insync.replicas": "2"} if False in calls else {}
     )
     monkeypatch.setattr(kafka_cluster_config, "alter_configs", alter)
-    kafka_cluster_config.work(SimpleNamespace(params={"configs": configs}, check_mode=check_mode))
+    kafka_cluster_config.work(
+        SimpleNamespace(params={"configs": configs, "request_timeout_ms": 1000}, check_mode=check_mode)
+    )
     return calls
 
 
