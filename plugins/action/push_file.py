@@ -83,11 +83,13 @@ class ActionModule(ActionBase):
             while True:
                 began, last = time.monotonic(), sent + piece >= size
                 place = {"piece": self.transfer(path, sent, piece), "offset": sent, "finish": last}
+                # Of the link alone: a slow host needs seconds to run a module, however small the piece is.
+                seconds = time.monotonic() - began
                 result = self.on_host(place, variables)
                 if last or result.get("failed"):
                     return result
                 sent += piece
-                piece = next_piece(piece, time.monotonic() - began)
+                piece = next_piece(piece, seconds)
                 if time.monotonic() > deadline:
                     return {"failed": True, "msg": too_slow(host, path.name, far())}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -59,6 +60,23 @@ def test_pieces_grow_while_they_are_quick(tmp_path: Path, said: list[str]) -> No
     assert action.push() == {"changed": True, "offset": 0}
     assert (tmp_path / "release").read_bytes() == CONTENT
     assert (action.pieces, said) == ([(0, 1000), (1000, 2000), (3000, 4000)], [])
+
+
+def test_pieces_grow_on_a_slow_host_behind_a_quick_link(
+    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = itertools.count(0)
+
+    class Slow(Push):
+        def on_host(self, more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+            for _second in range(60):
+                next(now)
+            return super().on_host(more, variables)
+
+    monkeypatch.setattr(push_file.time, "monotonic", lambda: next(now))
+    action = Slow(str(tmp_path / "kafka.tgz"), tmp_path / "release")
+    assert action.push()["changed"]
+    assert action.pieces == [(0, 1000), (1000, 2000), (3000, 4000)]
 
 
 def test_a_push_that_was_cut_off_goes_on_and_says_so(tmp_path: Path, said: list[str]) -> None:
