@@ -1,14 +1,15 @@
 # Each target installs what it lacks (Debian, Ubuntu; as root or with sudo) and keeps it in .cache.
 PYTHON ?= python3
-TARGETS := demo demo-down test test-all venv lint unit mutations sanity build modules hosts molecule bare bench
+TARGETS := demo demo-down test test-all test-arm64 venv lint unit mutations sanity build modules hosts molecule bare bench
 
 .PHONY: help $(TARGETS)
 
 help:
 	@echo 'make demo       a gateway on a stand-in for a Raspberry Pi, in Docker'
 	@echo 'make demo-down  remove it'
-	@echo 'make test       everything that must hold before a change goes in'
-	@echo 'make test-all   the same, with bare hosts, all Molecule scenarios and mutations'
+	@echo 'make test       what must hold before a change goes in: one Pi from bare to proven, and the part that was changed most'
+	@echo 'make test-all   everything'
+	@echo 'make test-arm64 one Pi with an emulated processor of a Pi'
 	@echo 'make bench      how fast it is, and how much it writes, beside stock settings'
 	@echo 'make mutations  each refusal and check taken out, one at a time: a test must notice'
 	@echo 'make venv lint unit sanity build modules hosts molecule bare   one part of it'

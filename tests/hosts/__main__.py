@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from . import archive, engine, host, image, inventory
-from .step import Failure, tell
+from . import archive, emulation, engine, host, image, inventory
+from .step import CANNOT_BE_HAD, Failure, tell
 
 
 def main() -> int:
@@ -17,6 +17,9 @@ def main() -> int:
     except Failure as failure:
         tell(str(failure))
         return 1
+    except emulation.ImpossibleError as reason:
+        tell(str(reason))
+        return CANNOT_BE_HAD
     return 0
 
 
@@ -38,8 +41,16 @@ def parser() -> argparse.ArgumentParser:
 
 def add_image(command: argparse.ArgumentParser) -> None:
     """Describe `image`."""
+    add_kind(command)
+    command.set_defaults(do=lambda options: print(image.build(options.suite, options.arch)))
+
+
+def add_kind(command: argparse.ArgumentParser) -> None:
+    """Describe which Debian."""
     command.add_argument("--suite", default=image.SUITE, help="Debian release (%(default)s)")
-    command.set_defaults(do=lambda options: print(image.build(options.suite)))
+    command.add_argument(
+        "--arch", choices=sorted({emulation.NATIVE, emulation.ARM64}), default=emulation.NATIVE, help="(%(default)s)"
+    )
 
 
 def add_archive(command: argparse.ArgumentParser) -> None:
@@ -60,9 +71,9 @@ def add_up(command: argparse.ArgumentParser) -> None:
     """Describe `up`."""
     command.add_argument("name")
     command.add_argument("--count", type=int, choices=range(1, 101), metavar="N", default=1, help="how many hosts (1)")
-    command.add_argument("--suite", default=image.SUITE, help="Debian release (%(default)s)")
+    add_kind(command)
     command.add_argument("--example", type=Path, default=inventory.EXAMPLE, help="the inventory to start from")
-    command.set_defaults(do=lambda o: print(host.up(o.name, o.count, o.suite, o.example)))
+    command.set_defaults(do=lambda o: print(host.up(o.name, o.count, o.suite, o.arch, o.example)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from . import archive, cache, engine, image, inventory, package
+from . import archive, cache, emulation, engine, image, inventory, package
 from .step import Failure, run, step, tell
 
 USER = "pi"
@@ -51,14 +51,21 @@ class Host:
         return ["ssh", "-i", str(key()), *flags, f"{USER}@{self.address}", *command]
 
 
-def up(name: str, count: int = 1, suite: str = image.SUITE, example: Path = inventory.EXAMPLE) -> Path:
+def up(
+    name: str,
+    count: int = 1,
+    suite: str = image.SUITE,
+    arch: str = emulation.NATIVE,
+    example: Path = inventory.EXAMPLE,
+) -> Path:
     """Boot the hosts that do not run yet, and return the inventory's path."""
     refuse_bad_name(name)
     refuse_bad_path(cache.directory())
-    tag = image.build(suite)
+    tag = image.build(suite, arch)
     kafka = archive.build()
     directory = cache.directory(name)
     hosts = boot(name, count, tag, directory)
+    slow = {} if arch == emulation.NATIVE else {"pi_host_timeout_factor": str(emulation.TIMEOUT_FACTOR)}
     path = directory / "pis.ini"
     path.write_text(
         inventory.rewrite(
@@ -69,6 +76,7 @@ def up(name: str, count: int = 1, suite: str = image.SUITE, example: Path = inve
                 "kraft_broker_archive_sha512": kafka.sha512,
                 # A stand-in has no time service of its own, and the clock of its machine may have none either.
                 "pi_host_clock_wait": "3",
+                **slow,
             },
         )
     )

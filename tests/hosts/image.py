@@ -5,32 +5,39 @@ import socket
 import tempfile
 from pathlib import Path
 
-from . import cache, engine, package
+from . import cache, emulation, engine, package
 from .step import run, step, tell
 
 RECIPE = Path(__file__).parent / "rootfs"
 SUITE = "bookworm"
 HUB = ("registry-1.docker.io", 443)
 NAME = "raspi-kafka-host"
+# Without real hardware below, qemu cannot give these the credentials that they ask for.
+FAIL_EMULATED = "systemd-sysusers.service systemd-tmpfiles-setup.service systemd-tmpfiles-setup-dev.service"
 
 
-def build(suite: str = SUITE) -> str:
-    """Return the image's tag; build it unless this recipe has been built."""
+def build(suite: str = SUITE, arch: str = emulation.NATIVE) -> str:
+    """Return the image's tag; build it unless this recipe has been built.
+
+    :raises ImpossibleError: its programs cannot run here.
+    """
     engine.require()
-    tag = tag_of(suite)
+    if arch != emulation.NATIVE:
+        emulation.up()
+    tag = tag_of(suite, arch)
     if exists(tag):
         tell(f"image: {tag} is there")
         return tag
     with step(f"image {tag}"):
-        docker_build(tag, base(suite))
+        docker_build(tag, base(suite, arch), "" if arch == emulation.NATIVE else FAIL_EMULATED)
     return tag
 
 
-def tag_of(suite: str) -> str:
+def tag_of(suite: str, arch: str) -> str:
     """Name the image by its recipe."""
     files = sorted(path for path in RECIPE.rglob("*") if path.is_file())
     parts = [part for path in files for part in (str(path.relative_to(RECIPE)), path.read_bytes())]
-    return f"{NAME}:{suite}-{cache.fingerprint(suite, *parts)}"
+    return f"{NAME}:{suite}-{arch}-{cache.fingerprint(suite, arch, FAIL_EMULATED, *parts)}"
 
 
 def exists(tag: str) -> bool:
@@ -38,15 +45,17 @@ def exists(tag: str) -> bool:
     return bool(engine.docker("images", "--quiet", tag, what="the engine does not list its images"))
 
 
-def base(suite: str) -> str:
+def base(suite: str, arch: str) -> str:
     """Return the tag of a minimal Debian: from Docker Hub, or made here where that is out of reach."""
+    if arch != emulation.NATIVE:  # Docker Hub's would take the name of the native one
+        return bootstrap(suite, arch)
     if reachable(*HUB):
         tag = f"debian:{suite}"
         with step(f"docker pull {tag}"):
             engine.docker("pull", "--quiet", tag, what=f"cannot pull {tag}", remedy="try again")
         return tag
     tell("image: Docker Hub is out of reach, so mmdebstrap makes the base")
-    return bootstrap(suite)
+    return bootstrap(suite, arch)
 
 
 def reachable(name: str, port: int) -> bool:
@@ -56,16 +65,16 @@ def reachable(name: str, port: int) -> bool:
     return False
 
 
-def bootstrap(suite: str) -> str:
+def bootstrap(suite: str, arch: str) -> str:
     """Make a minimal Debian from the package archive that this machine's apt uses."""
-    tag = f"{NAME}-base:{suite}"
+    tag = f"{NAME}-base:{suite}-{arch}"
     package.ensure(
         {"mmdebstrap": "mmdebstrap", "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring"}
     )
-    with tempfile.TemporaryDirectory() as scratch, step(f"mmdebstrap {suite}"):
+    with tempfile.TemporaryDirectory() as scratch, step(f"mmdebstrap {suite} {arch}"):
         tar = Path(scratch) / "base.tar"
         # given no mirror, mmdebstrap takes Debian's own with updates and security
-        command = ["mmdebstrap", "--variant=minbase", suite, tar, *sources(suite)]
+        command = ["mmdebstrap", f"--arch={arch}", "--variant=minbase", suite, tar, *sources(suite)]
         run(package.as_root(command), f"mmdebstrap {suite} failed", "look at this machine's apt sources and network")
         engine.docker("import", tar, tag, what="the engine does not take the base image")
     return tag
@@ -88,8 +97,9 @@ def source_lines(targets: str, suite: str) -> list[str]:
     return list(dict.fromkeys(f"deb {row[1]} {row[2]} main" for row in wanted)) if complete else []
 
 
-def docker_build(tag: str, base_tag: str) -> None:
-    """Build the image on a base."""
+def docker_build(tag: str, base_tag: str, masked: str) -> None:
+    """Build the image on a base; these further units never start."""
     # The builder of the engine's own is enough, and the newer one is a plugin that not every client has.
-    command: list[str | Path] = ["env", "DOCKER_BUILDKIT=0", "docker", "build", "--build-arg", f"BASE={base_tag}"]
-    run([*command, "--tag", tag, RECIPE], f"cannot build {tag}", f"run: docker build {RECIPE}")
+    command: list[str | Path] = ["env", "DOCKER_BUILDKIT=0", "docker", "build"]
+    arguments = [word for value in (f"BASE={base_tag}", f"MASKED={masked}") for word in ("--build-arg", value)]
+    run([*command, *arguments, "--tag", tag, RECIPE], f"cannot build {tag}", f"run: docker build {RECIPE}")

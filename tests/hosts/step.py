@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+# Exit code of a command that finds out that this machine cannot have what it is about; Automake's, for a skipped test.
+CANNOT_BE_HAD = 77
+
 
 class Failure(Exception):  # it is read as "Failure: what, why, what to do"
     """What failed, why, and what to do about it."""

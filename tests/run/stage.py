@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tests.hosts import cache
-from tests.hosts.step import tell
+from tests.hosts.step import CANNOT_BE_HAD, last_line, tell
 
 SECONDS_TO_CLEAN_UP = 20
 LINES_OF_A_FAILURE = 80
@@ -60,17 +60,18 @@ def run(stage: Stage) -> Result:
     tell(f"\n=== {stage.name} (at most {stage.limit} s)")
     log = cache.directory("logs") / (re.sub(r"[^\w.]+", "-", stage.name) + ".log")
     began = time.monotonic()
-    why = ""
+    state, why = FAILED, ""
     try:
         code = wait(stage, log, began + stage.limit)
-        why = f"exit {code}" if code else ""
+        state = {0: PASSED, CANNOT_BE_HAD: SKIPPED}.get(code, FAILED)
+        why = {FAILED: f"exit {code}", SKIPPED: last_line(log.read_text(errors="replace"))}.get(state, "")
     except TimeoutError:
         why = f"took more than {stage.limit} s"
     except FileNotFoundError as missing:
         why = f"{missing.filename} is not installed"
     except KeyboardInterrupt:
         raise Interrupted(Result(stage.name, FAILED, time.monotonic() - began, "interrupted")) from None
-    result = Result(stage.name, FAILED if why else PASSED, time.monotonic() - began, why)
+    result = Result(stage.name, state, time.monotonic() - began, why)
     report(stage, result, log)
     return result
 

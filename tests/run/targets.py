@@ -9,18 +9,43 @@ import sys
 from pathlib import Path
 
 from tests.hosts import cache, host
+from tests.hosts.step import tell
 
+from .shards import Shard, choose
 from .stage import Stage
 
 ROOT = cache.REPOSITORY
 LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MACHINE = ("engine", "image", "archive")
-TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default", "molecule field")
-# What makes it too long for every change.
-MORE = ("bare", "mutations")
+# What every change has to pass; one of the shards comes to it.
+ALWAYS = ("venv", *LINT, "unit", "mutations", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default")
+SHARDS = {
+    "field": Shard(
+        ("molecule field",),
+        (
+            *("molecule/field/*", "roles/pi_host/*", "roles/kraft_broker/files/restart_guard.py", "docs/disk-full.md"),
+            *("plugins/modules/pi_host_check.py", "plugins/modules/ballast.py", "plugins/modules/settings_in_force.py"),
+            *("plugins/filter/retention.py", "plugins/filter/twins.py", "plugins/filter/unresolvable.py"),
+        ),
+    ),
+    "bare": Shard(
+        ("bare",),
+        (
+            *("tests/bare/*", "tests/hosts/computer.py", "playbooks/*", "plugins/action/*", "plugins/plugin_utils/*"),
+            *("plugins/modules/apt_packages.py", "plugins/modules/fetch_file.py", "plugins/modules/push_file.py"),
+            *("plugins/modules/unit_started.py", "plugins/modules/uninstall.py", "plugins/modules/host_files.py"),
+        ),
+    ),
+    "arm64": Shard(
+        ("molecule arm64",),
+        (
+            *("molecule/arm64/*", "tests/hosts/emulation.py", "tests/hosts/image.py", "tests/hosts/rootfs/*"),
+            *("roles/java/*", "roles/python_venv/*"),
+        ),
+    ),
+}
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
-    "test": TEST,
     "venv": ("venv",),
     "lint": LINT,
     "unit": ("unit",),
@@ -31,32 +56,42 @@ TARGETS = {
     "hosts": ("hosts",),
     "bare": ("bare",),
     "molecule": ("molecule default", "molecule field"),
+    "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
     "demo": (DEPLOY,),
     "demo-down": ("hosts down demo", "engine down"),
 }
-ON_REQUEST = ("test-all",)
+ON_REQUEST = ("test", "test-all")
 KEEP_ENGINE = ("demo", "demo-down")
 
 
 def stages(target: str) -> list[Stage]:
     """Return a target's stages after those that they need."""
-    known = {stage.name: stage for stage in [*checks(), *scenarios(), *demo()]}
-    wanted = set(everything() if target == "test-all" else TARGETS[target])
+    known = {stage.name: stage for stage in [*checks(), *demo()]}
+    wanted = set(asked(target))
     for name in reversed(known):  # what a stage needs stands before it
         if name in wanted:
             wanted |= set(known[name].needs)
     return [stage for stage in known.values() if stage.name in wanted]
 
 
-def everything() -> list[str]:
+def asked(target: str) -> tuple[str, ...]:
+    """Return the names of the stages that a target is about."""
+    if target == "test":
+        name, why = choose(SHARDS)
+        tell(f"After what every change has to pass, this one gets the shard {name} ({why}).")
+        return (*ALWAYS, *SHARDS[name].stages)
+    return everything() if target == "test-all" else TARGETS[target]
+
+
+def everything() -> tuple[str, ...]:
     """Return the names of all stages that judge."""
-    return [*dict.fromkeys((*TEST, *MORE, *(stage.name for stage in scenarios())))]
+    return (*ALWAYS, *(name for shard in SHARDS.values() for name in shard.stages))
 
 
-def left_out(target: str) -> list[str]:
+def left_out(target: str, ran: list[str]) -> list[str]:
     """Return what `make test` leaves to `make test-all`."""
-    return [name for name in everything() if name not in TEST] if target == "test" else []
+    return [name for name in everything() if name not in ran] if target == "test" else []
 
 
 def checks() -> list[Stage]:
@@ -67,21 +102,18 @@ def checks() -> list[Stage]:
         check("ansible-lint", ["ansible-lint", "--offline", "--strict", "--profile", "production", "--nocolor"], 300),
         check("ruff check", ["ruff", "check", "--output-format", "concise", "."], 60),
         check("ruff format", ["ruff", "format", "--check", "--diff", "."], 60),
-        check("changelog", ["antsibull-changelog", "lint"], 60, absent=unless("changelogs/config.yaml")),
+        check("changelog", ["antsibull-changelog", "lint"], 60),
         check("unit", ["pytest", "tests/unit"], 600),
         check("mutations", ["python3", "-m", "tests.mutations"], 900, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
         *machine(),
-        check(
-            "modules",
-            ["python3", "-m", "tests.run.modules"],
-            900,
-            needs=("archive",),
-            absent=unless("tests/e2e/test_*.py"),
-        ),
+        check("modules", ["python3", "-m", "tests.run.modules"], 900, ("archive",)),
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
-        scenario("default"),
+        scenario("default", 2400),
+        scenario("field", 1800),
+        # Emulated. Nothing runs beside it: stages come one after another.
+        scenario("arm64", 2400, image="image arm64"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
         check("bench", ["python3", "-m", "tests.bench"], 3600, MACHINE, live=True),
     ]
@@ -93,20 +125,15 @@ def machine() -> list[Stage]:
     return [
         Stage("engine", [*module("engine"), "up"], 600, live=True, env=environment()),
         Stage("image", [*hosts, "image"], 900, ("engine",), live=True, env=environment()),
+        Stage("image arm64", [*hosts, "image", "--arch", "arm64"], 900, ("engine",), live=True, env=environment()),
         Stage("archive", [*hosts, "archive"], 900, live=True, env=environment()),
     ]
 
 
-def scenarios() -> list[Stage]:
-    """Return the further Molecule scenarios."""
-    names = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-    return [scenario(name) for name in names if name != "default"]
-
-
-def scenario(name: str) -> Stage:
+def scenario(name: str, limit: int, *, image: str = "image") -> Stage:
     """Return one Molecule scenario as a stage."""
     command = ["molecule", "test", "--scenario-name", name]
-    return check(f"molecule {name}", command, 2400, MACHINE, live=True, absent=unless(f"molecule/{name}/molecule.yml"))
+    return check(f"molecule {name}", command, limit, ("engine", image, "archive"), live=True)
 
 
 def demo() -> list[Stage]:
@@ -142,11 +169,6 @@ def check(
 def module(name: str) -> list[str]:
     """Return the command that runs a part of this runner."""
     return [sys.executable, "-m", f"tests.run.{name}"]
-
-
-def unless(pattern: str) -> str:
-    """Say why there is nothing to run if no such file is there."""
-    return "" if any(ROOT.glob(pattern)) else f"there is no {pattern}"
 
 
 def bin_directory() -> Path:

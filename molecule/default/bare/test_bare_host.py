@@ -8,11 +8,11 @@ from tests.hosts.snapshot import difference, snapshot
 
 def test_a_dry_run_fails_nowhere_changes_nothing_and_says_what_it_cannot_plan() -> None:
     # The first contact of any Ansible leaves its scratch folder, and the first sudo a mark, in the user's home.
-    ping = ["ansible", "pis", "-i", str(inventory("molecule")), "-m", "ansible.builtin.ping", "--become"]
+    ping = ["ansible", "pis", "-i", str(inventory("default")), "-m", "ansible.builtin.ping", "--become"]
     ping += ["-e", "ansible_pipelining=false"]  # which would need no scratch folder
     subprocess.run(ping, check=True, timeout=60)
     before = snapshot("molecule-pi1")
-    run = playbook("molecule", "--check", "--diff")
+    run = playbook("default", "--check", "--diff")
     assert run.code == 0
     assert run.count("pi1", "failed") == 0
     assert run.count("pi1", "changed") > 0

@@ -5,7 +5,7 @@ import pytest
 from tests.hosts.deployed import OnPi, look, on, pi, send, stored, wait_until
 
 __all__ = ["OnPi", "look", "on", "pi", "send", "stored", "wait_until"]
-SET = "molecule"
+SET = "default"
 
 
 @pytest.fixture

@@ -41,6 +41,11 @@ def test_exit_0_passes_and_its_output_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "logs" / "a-b-c.log").read_text() == "said\n"
 
 
+def test_what_this_machine_cannot_run_is_skipped_with_the_reason() -> None:
+    result = stage.run(made("qemu", "echo begin; echo no binfmt_misc here; exit 77"))
+    assert (result.state, result.why) == (SKIPPED, "no binfmt_misc here")
+
+
 def test_a_failure_shows_its_last_lines(capfd: pytest.CaptureFixture[str]) -> None:
     result = stage.run(made("bad", "seq 1000; exit 3"))
     assert (result.state, result.why) == (FAILED, "exit 3")

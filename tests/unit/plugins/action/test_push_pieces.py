@@ -62,9 +62,8 @@ def test_pieces_grow_while_they_are_quick(tmp_path: Path, said: list[str]) -> No
     assert (action.pieces, said) == ([(0, 1000), (1000, 2000), (3000, 4000)], [])
 
 
-def test_pieces_grow_on_a_slow_host_behind_a_quick_link(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("said")
+def test_pieces_grow_on_a_slow_host_behind_a_quick_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = itertools.count(0)
 
     class Slow(Push):

@@ -1,0 +1,78 @@
+"""What `make test` runs beyond what every change has to pass: the shard that the change touches most.
+
+All shards together take hours on two cores. `make test-all` runs them all, `make test SHARD=field` a chosen one.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from tests.hosts import cache
+from tests.hosts.step import Failure
+
+# Where there is no branch to compare with, a change is what was committed within these hours before the last commit.
+HOURS = 12
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for a commit that has nothing
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Stages that run together, 15 minutes at most, and the files that they judge (an asterisk matches slashes too)."""
+
+    stages: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def choose(shards: Mapping[str, Shard]) -> tuple[str, str]:
+    """Return a shard's name, and why it is this one.
+
+    :raises Failure: $SHARD names none.
+    """
+    wanted = os.environ.get("SHARD", "")
+    if wanted:
+        if wanted not in shards:
+            raise Failure(f"there is no shard {wanted}", f"there are {', '.join(shards)}", "name one of them in SHARD")
+        return wanted, "as SHARD says"
+    lines = touched(shards, changed(base()))
+    # Of equals the first: max() keeps the order.
+    name = max(shards, key=lambda each: lines[each])
+    told = ", ".join(f"{each} {count}" for each, count in lines.items())
+    return name, f"changed lines by shard: {told}"
+
+
+def touched(shards: Mapping[str, Shard], lines: Mapping[str, int]) -> dict[str, int]:
+    """Return for each shard how many changed lines its files have."""
+    return {
+        name: sum(count for path, count in lines.items() if any(fnmatch(path, pattern) for pattern in shard.files))
+        for name, shard in shards.items()
+    }
+
+
+def base() -> str:
+    """Return the commit that the change is compared with; empty where this is no git checkout."""
+    head = git("rev-parse", "HEAD")
+    left = git("merge-base", "HEAD", "origin/main")
+    if left and left != head:
+        return left
+    when = git("show", "--no-patch", "--format=%ct", "HEAD")
+    before = when and git("rev-list", "--max-count=1", f"--before={int(when) - 3600 * HOURS}", "HEAD")
+    return before or (head and EMPTY_TREE)
+
+
+def changed(since: str) -> dict[str, int]:
+    """Return how many lines each file has changed, what is not committed yet included."""
+    rows = [row.split("\t") for row in git("diff", "--numstat", "--no-renames", since).splitlines()] if since else []
+    return {path: int(added) + int(removed) for added, removed, path in rows if added != "-"}  # "-": no text
+
+
+def git(*arguments: str) -> str:
+    """Return what git says about this checkout, nothing if it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=cache.REPOSITORY, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
