@@ -10,14 +10,19 @@ from pathlib import Path
 
 from tests.hosts import cache, host
 
+from . import pythons
 from .stage import Stage
 
 ROOT = cache.REPOSITORY
 LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
+MODULES = ["python3", "-m", "tests.run.modules"]
 MACHINE = ("engine", "image", "archive")
 TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default", "molecule field")
+PYTHONS = tuple(f"{part} on Python {version}" for version in pythons.OTHERS for part in ("unit", "modules"))
+# The oldest ansible-core that is supported, and the newest that is locked.
+RELEASES = {f"releases on Python {version}": version for version in ("3.10", "3.13")}
 # What makes it too long for every change.
-MORE = ("bare", "mutations")
+MORE = ("bare", "mutations", *PYTHONS, *RELEASES)
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "test": TEST,
@@ -30,6 +35,8 @@ TARGETS = {
     "modules": ("modules",),
     "hosts": ("hosts",),
     "bare": ("bare",),
+    "pythons": PYTHONS,
+    "releases": tuple(RELEASES),
     "molecule": ("molecule default", "molecule field"),
     "bench": ("bench",),
     "demo": (DEPLOY,),
@@ -41,7 +48,7 @@ KEEP_ENGINE = ("demo", "demo-down")
 
 def stages(target: str) -> list[Stage]:
     """Return a target's stages after those that they need."""
-    known = {stage.name: stage for stage in [*checks(), *scenarios(), *demo()]}
+    known = {stage.name: stage for stage in [*checks(), *scenarios(), *other_pythons(), *releases(), *demo()]}
     wanted = set(everything() if target == "test-all" else TARGETS[target])
     for name in reversed(known):  # what a stage needs stands before it
         if name in wanted:
@@ -73,13 +80,7 @@ def checks() -> list[Stage]:
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
         *machine(),
-        check(
-            "modules",
-            ["python3", "-m", "tests.run.modules"],
-            900,
-            needs=("archive",),
-            absent=unless("tests/e2e/test_*.py"),
-        ),
+        check("modules", MODULES, 900, needs=("archive",), absent=unless("tests/e2e/test_*.py")),
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
         scenario("default"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
@@ -95,6 +96,34 @@ def machine() -> list[Stage]:
         Stage("image", [*hosts, "image"], 900, ("engine",), live=True, env=environment()),
         Stage("archive", [*hosts, "archive"], 900, live=True, env=environment()),
     ]
+
+
+def other_pythons() -> list[Stage]:
+    """Return what runs in environments of other Pythons too, with the ansible-core that is locked for each."""
+    found = []
+    for version in pythons.OTHERS:
+        place, env = venv_of(version), environment(version)
+        make = [*module("venv"), "--python", version]
+        found += [
+            Stage(place, make, 900, live=True, env=env, absent=pythons.absent(version)),
+            Stage(f"unit on Python {version}", ["pytest", "tests/unit"], 900, (place,), env=env),
+            Stage(f"modules on Python {version}", MODULES, 900, (place, "archive"), env=env),
+        ]
+    return found
+
+
+def releases() -> list[Stage]:
+    """Return bare hosts that other releases deploy."""
+    command = ["pytest", "-v", "tests/releases"]
+    return [
+        Stage(name, command, 1800, (venv_of(version), *MACHINE), live=True, env=environment(version))
+        for name, version in RELEASES.items()
+    ]
+
+
+def venv_of(version: str) -> str:
+    """Return the stage that makes the environment of a Python."""
+    return "venv" if version == pythons.OWN else f"venv of Python {version}"
 
 
 def scenarios() -> list[Stage]:
@@ -149,14 +178,14 @@ def unless(pattern: str) -> str:
     return "" if any(ROOT.glob(pattern)) else f"there is no {pattern}"
 
 
-def bin_directory() -> Path:
+def bin_directory(version: str = pythons.OWN) -> Path:
     """Where the environment's programs are."""
-    return cache.directory("venv") / "bin"
+    return pythons.environment(version) / "bin"
 
 
-def environment() -> dict[str, str]:
+def environment(version: str = pythons.OWN) -> dict[str, str]:
     """Let the stages find the environment's programs, this checkout as a collection, and nothing of the user's own."""
-    path = [str(bin_directory()), os.environ["PATH"], "/usr/sbin", "/sbin"]
+    path = [str(bin_directory(version)), os.environ["PATH"], "/usr/sbin", "/sbin"]
     theirs = {
         key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_", "PYTHON"))
     }
