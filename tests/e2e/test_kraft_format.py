@@ -22,10 +22,11 @@ from kafka.admin import KafkaAdminClient
 
 from .conftest import free_ports, java, stop
 
-COLLECTIONS = Path(__file__).parents[2] / ".collections"
+REPOSITORY = Path(__file__).parents[2]
+COLLECTIONS = REPOSITORY / ".collections"
 RUNNER = """
 import json, runpy, sys
-from ansible.module_utils.testing import patch_module_args
+from tests.module_args import patch_module_args
 with patch_module_args(json.load(sys.stdin)):
     runpy.run_module("ansible_collections.raspi.kafka.plugins.modules.kraft_format", run_name="__main__")
 """
@@ -86,7 +87,7 @@ class Node:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+            env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{COLLECTIONS}"},
         )
         assert process.stdin is not None
         process.stdin.write(json.dumps(arguments))

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.modules import produce_consume
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
+
+from tests.module_args import patch_module_args
 
 if TYPE_CHECKING:
     from .conftest import Broker
@@ -27,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 COLLECTIONS = REPOSITORY / ".collections"
 RUNNER = """
 import json, runpy, sys
-from ansible.module_utils.testing import patch_module_args
+from tests.module_args import patch_module_args
 with patch_module_args(json.load(sys.stdin)):
     runpy.run_module("ansible_collections.raspi.kafka.plugins.modules." + sys.argv[1], run_name="__main__")
 """
@@ -46,7 +47,7 @@ def run(module: str, server: str, *, check: bool = False, **options: Any) -> Res
         text=True,
         timeout=SECONDS,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{COLLECTIONS}"},
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     result = json.loads(done.stdout)

@@ -2175,6 +2175,26 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/java/defaults/main.yml",
+        "test_systems.py",
+        (
+            "Debian 13 is asked for a Java that it does not have",
+            "test_the_packages_are_those_that_the_system_has",
+            "openjdk-{{ 21 if",
+            "openjdk-{{ 17 if",
+        ),
+    ),
+    *of(
+        "roles/python_venv/vars/main.yml",
+        "test_systems.py",
+        (
+            "wheels are fetched for a C library that Ubuntu 22.04 does not have",
+            "test_pip_is_told_no_platform_that_the_system_is_not",
+            "'_2_34'",
+            "'_2_36'",
+        ),
+    ),
+    *of(
         "roles/pi_host/tasks/packages.yml",
         "test_refusals.py",
         (
@@ -2228,6 +2248,16 @@ MUTATIONS = [
             "test_every_package_of_python_is_bound_to_its_hash",
             'extra_args: "--require-hashes --only-binary=:all:"',
             'extra_args: "--only-binary=:all:"',
+        ),
+    ),
+    *of(
+        "roles/python_venv/vars/main.yml",
+        "test_refusals.py",
+        (
+            "an environment of another Python is taken on the control node",
+            "test_an_environment_that_another_python_of_the_control_node_left_is_not_taken",
+            "-{{ ansible_playbook_python | realpath | basename }}",
+            "",
         ),
     ),
     *of(

@@ -11,39 +11,15 @@ from pathlib import Path
 from tests.hosts import cache, host
 from tests.hosts.step import tell
 
-from .shards import Shard, choose
+from . import pythons, shards
 from .stage import Stage
 
 ROOT = cache.REPOSITORY
 LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
+MODULES = ["python3", "-m", "tests.run.modules"]
 MACHINE = ("engine", "image", "archive")
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = ("venv", *LINT, "unit", "mutations", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default")
-SHARDS = {
-    "field": Shard(
-        ("molecule field",),
-        (
-            *("molecule/field/*", "roles/pi_host/*", "roles/kraft_broker/files/restart_guard.py", "docs/disk-full.md"),
-            *("plugins/modules/pi_host_check.py", "plugins/modules/ballast.py", "plugins/modules/settings_in_force.py"),
-            *("plugins/filter/retention.py", "plugins/filter/twins.py", "plugins/filter/unresolvable.py"),
-        ),
-    ),
-    "bare": Shard(
-        ("bare",),
-        (
-            *("tests/bare/*", "tests/hosts/computer.py", "playbooks/*", "plugins/action/*", "plugins/plugin_utils/*"),
-            *("plugins/modules/apt_packages.py", "plugins/modules/fetch_file.py", "plugins/modules/push_file.py"),
-            *("plugins/modules/unit_started.py", "plugins/modules/uninstall.py", "plugins/modules/host_files.py"),
-        ),
-    ),
-    "arm64": Shard(
-        ("molecule arm64",),
-        (
-            *("molecule/arm64/*", "tests/hosts/emulation.py", "tests/hosts/image.py", "tests/hosts/rootfs/*"),
-            *("roles/java/*", "roles/python_venv/*"),
-        ),
-    ),
-}
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "venv": ("venv",),
@@ -55,6 +31,8 @@ TARGETS = {
     "modules": ("modules",),
     "hosts": ("hosts",),
     "bare": ("bare",),
+    "pythons": shards.SHARDS["pythons"].stages,
+    "releases": shards.SHARDS["releases"].stages,
     "molecule": ("molecule default", "molecule field"),
     "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
@@ -67,7 +45,7 @@ KEEP_ENGINE = ("demo", "demo-down")
 
 def stages(target: str) -> list[Stage]:
     """Return a target's stages after those that they need."""
-    known = {stage.name: stage for stage in [*checks(), *demo()]}
+    known = {stage.name: stage for stage in [*checks(), *other_pythons(), *releases(), *demo()]}
     wanted = set(asked(target))
     for name in reversed(known):  # what a stage needs stands before it
         if name in wanted:
@@ -78,15 +56,15 @@ def stages(target: str) -> list[Stage]:
 def asked(target: str) -> tuple[str, ...]:
     """Return the names of the stages that a target is about."""
     if target == "test":
-        name, why = choose(SHARDS)
+        name, why = shards.choose()
         tell(f"After what every change has to pass, this one gets the shard {name} ({why}).")
-        return (*ALWAYS, *SHARDS[name].stages)
+        return (*ALWAYS, *shards.SHARDS[name].stages)
     return everything() if target == "test-all" else TARGETS[target]
 
 
 def everything() -> tuple[str, ...]:
     """Return the names of all stages that judge."""
-    return (*ALWAYS, *(name for shard in SHARDS.values() for name in shard.stages))
+    return (*ALWAYS, *(name for shard in shards.SHARDS.values() for name in shard.stages))
 
 
 def left_out(target: str, ran: list[str]) -> list[str]:
@@ -108,7 +86,7 @@ def checks() -> list[Stage]:
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
         *machine(),
-        check("modules", ["python3", "-m", "tests.run.modules"], 900, ("archive",)),
+        check("modules", MODULES, 900, ("archive",)),
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
         scenario("default", 2400),
         scenario("field", 1800),
@@ -128,6 +106,34 @@ def machine() -> list[Stage]:
         Stage("image arm64", [*hosts, "image", "--arch", "arm64"], 900, ("engine",), live=True, env=environment()),
         Stage("archive", [*hosts, "archive"], 900, live=True, env=environment()),
     ]
+
+
+def other_pythons() -> list[Stage]:
+    """Return what runs in environments of other Pythons too, with the ansible-core that is locked for each."""
+    found = []
+    for version in pythons.OTHERS:
+        place, env = venv_of(version), environment(version)
+        make = [*module("venv"), "--python", version]
+        found += [
+            Stage(place, make, 900, live=True, env=env, absent=pythons.absent(version)),
+            Stage(f"unit on Python {version}", ["pytest", "tests/unit"], 900, (place,), env=env),
+            Stage(f"modules on Python {version}", MODULES, 900, (place, "archive"), env=env),
+        ]
+    return found
+
+
+def releases() -> list[Stage]:
+    """Return bare hosts that other releases deploy."""
+    command = ["pytest", "-v", "tests/releases"]
+    return [
+        Stage(name, command, 1800, (venv_of(version), *MACHINE), live=True, env=environment(version))
+        for name, version in pythons.RELEASES_OF_ANSIBLE.items()
+    ]
+
+
+def venv_of(version: str) -> str:
+    """Return the stage that makes the environment of a Python."""
+    return "venv" if version == pythons.OWN else f"venv of Python {version}"
 
 
 def scenario(name: str, limit: int, *, image: str = "image") -> Stage:
@@ -171,14 +177,14 @@ def module(name: str) -> list[str]:
     return [sys.executable, "-m", f"tests.run.{name}"]
 
 
-def bin_directory() -> Path:
+def bin_directory(version: str = pythons.OWN) -> Path:
     """Where the environment's programs are."""
-    return cache.directory("venv") / "bin"
+    return pythons.environment(version) / "bin"
 
 
-def environment() -> dict[str, str]:
+def environment(version: str = pythons.OWN) -> dict[str, str]:
     """Let the stages find the environment's programs, this checkout as a collection, and nothing of the user's own."""
-    path = [str(bin_directory()), os.environ["PATH"], "/usr/sbin", "/sbin"]
+    path = [str(bin_directory(version)), os.environ["PATH"], "/usr/sbin", "/sbin"]
     theirs = {
         key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_", "PYTHON"))
     }

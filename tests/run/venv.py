@@ -1,26 +1,31 @@
-"""The Python environment of all other stages, with the locked packages.
+"""The Python environment of other stages, with the locked packages.
 
-python3 -m tests.run.venv [PACKAGE...]: only these of the locked packages, all of them if none is named.
+python3 -m tests.run.venv [--python VERSION] [PACKAGE...]: only these of the locked packages, all of them if none is
+named; in an environment of its own for another Python than the one that runs this.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
-import sysconfig
 from pathlib import Path
 
 from tests.hosts import cache, package
 from tests.hosts.step import Failure, run, step, tell
 
+from . import pythons
+
 LOCK = Path(__file__).parents[1] / "requirements.txt"
 ALL = "all"
 
 
-def main(packages: list[str]) -> None:
+def main(version: str, packages: list[str]) -> None:
     """Make the environment unless it is there with what is wanted."""
-    place = cache.directory("venv")
-    recipe = cache.fingerprint(LOCK.read_bytes(), sys.version, sys.base_prefix, str(place))
+    python, place = pythons.find(version), pythons.environment(version)
+    if not python:
+        raise Failure(f"cannot make {place.name}", pythons.absent(version), "install it, from apt or by pyenv")
+    recipe = cache.fingerprint(LOCK.read_bytes(), ask(python, "sys.version + sys.base_prefix"), str(place))
     mark = place / ".complete"
     wanted = " ".join(sorted(packages)) or ALL
     found = mark.read_text().splitlines() if mark.exists() else []
@@ -29,19 +34,25 @@ def main(packages: list[str]) -> None:
         return
     mark.unlink(missing_ok=True)
     if found[:1] != [recipe]:
-        create(place)
+        create(python, version, place)
     install(place, packages)
     mark.write_text(f"{recipe}\n{wanted}\n")
 
 
-def create(place: Path) -> None:
-    """Make an empty environment of this Python."""
+def create(python: str, version: str, place: Path) -> None:
+    """Make an empty environment of a Python."""
     # Debian splits this off its Python; on its own, `python3 -m venv` would only tell so.
-    ensurepip = Path(sysconfig.get_path("stdlib")) / "ensurepip" / "__init__.py"
-    package.ensure({str(ensurepip): "python3-venv"})
-    with step(f"python3 -m venv {place}"):
+    ensurepip = Path(ask(python, "sysconfig.get_path('stdlib')")) / "ensurepip" / "__init__.py"
+    package.ensure({str(ensurepip): f"python{version}-venv"})
+    with step(f"{python} -m venv {place}"):
         shutil.rmtree(place)
-        run([sys.executable, "-m", "venv", place], f"cannot make {place}", "look at this Python")
+        run([python, "-m", "venv", place], f"cannot make {place}", "look at this Python")
+
+
+def ask(python: str, expression: str) -> str:
+    """Return what a Python says of itself."""
+    line = f"import sys, sysconfig; print({expression})"
+    return run([python, "-c", line], f"{python} does not run", "look at this Python").strip()
 
 
 def install(place: Path, packages: list[str]) -> None:
@@ -53,7 +64,11 @@ def install(place: Path, packages: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python3 -m tests.run.venv")
+    parser.add_argument("--python", default=pythons.OWN, metavar="VERSION")
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE")
+    options = parser.parse_args()
     try:
-        main(sys.argv[1:])
+        main(options.python, options.packages)
     except Failure as failure:
         sys.exit(str(failure))

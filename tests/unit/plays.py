@@ -93,5 +93,5 @@ def failures(said: str) -> dict[str, tuple[str, str]]:
         if named := re.match(r"TASK \[(?:raspi\.kafka\.)?(.*)\] \*+$", line):
             task = named[1]
         if failed := re.match(r"fatal: \[(\S+?)(?: -> \S+)?\]: FAILED! => (\{.*\})$", line):
-            found[failed[1]] = task, json.loads(failed[2])["msg"]
+            found[failed[1]] = task, json.loads(failed[2]).get("msg", failed[2])
     return found

@@ -100,7 +100,7 @@ def test_what_the_shards_look_for_is_there() -> None:
     names = shards.git("ls-files").splitlines()
     if not names:
         pytest.skip("this is no git checkout")
-    patterns = [pattern for shard in targets.SHARDS.values() for pattern in shard.files]
+    patterns = [pattern for shard in shards.SHARDS.values() for pattern in shard.files]
     assert [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)] == []
 
 
@@ -108,8 +108,10 @@ def test_each_stage_that_judges_is_run_by_test_all_and_told_by_test(monkeypatch:
     """Of the others it is known what they are for."""
     others = {"bench", "image arm64", "engine down", *(stage.name for stage in targets.demo())}
     everything = [stage.name for stage in targets.stages("test-all")]
-    assert {stage.name for stage in targets.checks()} - others == set(everything) - others
-    for shard in targets.SHARDS:
+    assert {stage.name for stage in [*targets.checks(), *targets.other_pythons(), *targets.releases()]} - others == set(
+        everything
+    ) - others
+    for shard in shards.SHARDS:
         monkeypatch.setenv("SHARD", shard)
         ran = [stage.name for stage in targets.stages("test")]
         assert sorted(targets.everything()) == sorted({*ran, *targets.left_out("test", ran)} & {*targets.everything()})

@@ -80,7 +80,9 @@ def run(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     """Run the action of a task with these arguments."""
     task = MagicMock(args={"report": report, "path": str(path)}, async_val=0, check_mode=False)
     needs = dict.fromkeys(("connection", "play_context", "loader", "templar", "shared_loader_obj"), MagicMock())
-    return ActionModule(task=task, **needs).run(task_vars={})
+    action = ActionModule(task=task, **needs)
+    action._load_name = "summary"  # as Ansible's loader does
+    return action.run(task_vars={})
 
 
 def test_the_file_holds_the_report_as_json_in_place_of_the_last_one(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.doc_fragments import _kafka as fragment
 from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.modules import kafka_topics
@@ -15,6 +14,8 @@ from kafka.errors import (
     KafkaTimeoutError,
     TopicAuthorizationFailedError,
 )
+
+from tests.module_args import patch_module_args
 
 LONG, DOUBLE, BOOLEAN, LIST, STRING = _kafka.LONG, _kafka.DOUBLE, _kafka.BOOLEAN, _kafka.LIST, 2
 PARAMS = {"bootstrap_servers": ["pi-1:9092"], "client_id": "me", "request_timeout_ms": 5000}

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.modules import ballast as module
 from ansible_collections.raspi.kafka.plugins.modules.ballast import Ballast, apply, look, reserved, to_change, too_large
+
+from tests.module_args import patch_module_args
 
 MIB = 1 << 20
 WANTED = 128 * MIB

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.modules import host_files
 from ansible_collections.raspi.kafka.plugins.modules.host_files import Entry, PlaceError, apply, diff, parse, plan
+
+from tests.module_args import patch_module_args
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 MINE = grp.getgrgid(os.getgid()).gr_name

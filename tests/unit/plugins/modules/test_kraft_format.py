@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.modules import kraft_format
 from ansible_collections.raspi.kafka.plugins.modules.kraft_format import (
     FormatError,
@@ -25,6 +24,8 @@ from ansible_collections.raspi.kafka.plugins.modules.kraft_format import (
     reason,
     write_manifest,
 )
+
+from tests.module_args import patch_module_args
 
 OURS = "4L6g3nShT-eMCtK--X86sw"
 THEIRS = "MkU3OEVBNTcwNTJENDM2Qg"

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.modules import pi_host_check
 from ansible_collections.raspi.kafka.plugins.modules.pi_host_check import (
     Disk,
@@ -38,6 +37,8 @@ from ansible_collections.raspi.kafka.plugins.modules.pi_host_check import (
     unresolved,
     used_in,
 )
+
+from tests.module_args import patch_module_args
 
 GIB = 1 << 30
 

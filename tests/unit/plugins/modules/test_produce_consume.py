@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError
 from ansible_collections.raspi.kafka.plugins.module_utils._proof import Broker, Place, messages_of
 from ansible_collections.raspi.kafka.plugins.modules import produce_consume
@@ -27,6 +26,8 @@ from ansible_collections.raspi.kafka.plugins.modules.produce_consume import (
     verify_disk,
 )
 from kafka.errors import InvalidRequestError, NotEnoughReplicasError
+
+from tests.module_args import patch_module_args
 
 ARGS: dict[str, Any] = {"bootstrap_servers": ["127.0.0.1:1"], "request_timeout_ms": 1000, "topic": "t"}
 
