@@ -32,8 +32,8 @@ class System(NamedTuple):
     java: str
 
 
-# The packages as packages.debian.org and packages.ubuntu.com list them, for amd64 and for arm64; Debian 12 and 13 are
-# deployed by other tests too. Raspberry Pi OS of 64 bits has the os-release and the packages of Debian.
+# Ubuntu's rows are public knowledge (packages.ubuntu.com lists the packages for amd64 and arm64) and are not asked for
+# here; those of Debian are what its hosts have, which other tests deploy. Raspberry Pi OS of 64 bits has Debian's.
 SYSTEMS = {
     "Ubuntu 22.04": System("ubuntu-22.04", "3.10", 35, "openjdk-17-jre-headless"),
     "Debian 12": System("debian-12", "3.11", 36, "openjdk-17-jre-headless"),
