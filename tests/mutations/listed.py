@@ -2179,7 +2179,7 @@ MUTATIONS = [
         "test_systems.py",
         (
             "Debian 13 is asked for a Java that it does not have",
-            "test_the_packages_are_those_that_the_system_has",
+            "test_the_packages_are_those_that_the_system_has[Debian 13-x86_64]",
             "openjdk-{{ 21 if",
             "openjdk-{{ 17 if",
         ),
@@ -2189,7 +2189,7 @@ MUTATIONS = [
         "test_systems.py",
         (
             "wheels are fetched for a C library that Ubuntu 22.04 does not have",
-            "test_pip_is_told_no_platform_that_the_system_is_not",
+            "test_pip_is_told_no_platform_that_the_system_is_not[Ubuntu 22.04-aarch64]",
             "'_2_34'",
             "'_2_36'",
         ),

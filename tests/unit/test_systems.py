@@ -32,8 +32,8 @@ class System(NamedTuple):
     java: str
 
 
-# The packages as packages.debian.org and packages.ubuntu.com list them, for amd64 and for arm64; Debian 12 and 13 are
-# deployed by other tests too. Raspberry Pi OS of 64 bits has the os-release and the packages of Debian.
+# Ubuntu's rows are public knowledge (packages.ubuntu.com lists the packages for amd64 and arm64) and are not asked for
+# here; those of Debian are what its hosts have, which other tests deploy. Raspberry Pi OS of 64 bits has Debian's.
 SYSTEMS = {
     "Ubuntu 22.04": System("ubuntu-22.04", "3.10", 35, "openjdk-17-jre-headless"),
     "Debian 12": System("debian-12", "3.11", 36, "openjdk-17-jre-headless"),
@@ -74,9 +74,8 @@ def roles_with_packages() -> list[str]:
     return sorted({path.parts[-3] for path in tasks if "pi_host_packages: [" in path.read_text()})
 
 
-def host(root: Path, number: int) -> Host:
+def host(root: Path, name: str, machine: str) -> Host:
     """A host of one of the systems, without any package and without wheels."""
-    name, machine = HOSTS[number]
     nothing_installed = [{"stdout": "1 0"}, {"stdout": ""}]
     java, target = {"stdout": "17"}, {"stdout": f"{machine} {SYSTEMS[name].python} False"}
     answers = {
@@ -85,17 +84,19 @@ def host(root: Path, number: int) -> Host:
         "command": [*nothing_installed, java, target, *nothing_installed],
         "file": [{"failed": True, "msg": FAR_ENOUGH}],
     }
-    return Host(root, f"pi{number}", answers)
+    return Host(root, f"{SYSTEMS[name].folder}-{machine}", answers)
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Played]:
-    """System and machine -> what one run of the roles did for it."""
+def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Played]:
+    """System and machine -> what one run of the roles did for it, over all that are asked for."""
+    params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = {(one.get("name"), one.get("machine")) for one in params}
     root = tmp_path_factory.mktemp("systems")
     log, python = root / "log", root / "python"
     python.write_text(RECORDER.format(log=log, python=sys.executable))
     python.chmod(0o755)
-    hosts = [host(root, number) for number in range(len(HOSTS))]
+    hosts = {key: host(root, *key) for key in HOSTS if key in asked}
     tasks = [{"ansible.builtin.include_role": {"name": f"raspi.kafka.{role}"}} for role in roles_with_packages()]
     (root / "roles.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": tasks}]))
     variables = {
@@ -103,12 +104,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pl
         "python_venv_control_python": str(python),
         "_python_venv_control_python": str(python),
     }
-    lines = "\n".join(["[pis]", *(one.line() for one in hosts), ""])
+    lines = "\n".join(["[pis]", *(one.line() for one in hosts.values()), ""])
     _code, said = run(root, lines, "-e", json.dumps(variables), book=str(root / "roles.yml"))
     found = failures(said)
-    assert {found.get(one.name, ("", said))[1] for one in hosts} == {FAR_ENOUGH}
+    assert {found.get(one.name, ("", said))[1] for one in hosts.values()} == {FAR_ENOUGH}
     told = dict(pip_told(log.read_text()))
-    return {key: seen(one, told, key[1], SYSTEMS[key[0]].python) for key, one in zip(HOSTS, hosts, strict=True)}
+    return {key: seen(one, told, key[1], SYSTEMS[key[0]].python) for key, one in hosts.items()}
 
 
 def pip_told(log: str) -> Iterator[tuple[Path, list[str]]]:
@@ -168,6 +169,9 @@ def test_every_locked_package_has_a_wheel_that_the_system_takes(
     assert [package for package, tags in wheels.items() if not tags & accepted(name, machine)[1]] == []
 
 
-def test_a_removal_names_every_package_that_any_system_was_given(played: dict[tuple[str, str], Played]) -> None:
+@pytest.mark.parametrize(("name", "machine"), HOSTS)
+def test_a_removal_names_every_package_that_was_asked_for(
+    played: dict[tuple[str, str], Played], name: str, machine: str
+) -> None:
     removal = yaml.safe_load((REPOSITORY / "playbooks" / "uninstall.yml").read_text())[1]
-    assert {name for one in played.values() for name in one.packages} <= {*removal["vars"]["__uninstall_packages"]}
+    assert {*played[name, machine].packages} <= {*removal["vars"]["__uninstall_packages"]}
