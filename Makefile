@@ -1,6 +1,6 @@
 # Each target installs what it lacks (Debian, Ubuntu; as root or with sudo) and keeps it in .cache.
 PYTHON ?= python3
-TARGETS := demo demo-down test test-all venv lint unit mutations sanity build modules hosts molecule bare bench
+TARGETS := demo demo-down test test-all venv lint unit mutations sanity build galaxy docs modules hosts molecule bare bench
 
 .PHONY: help $(TARGETS)
 
@@ -8,9 +8,11 @@ help:
 	@echo 'make demo       a gateway on a stand-in for a Raspberry Pi, in Docker'
 	@echo 'make demo-down  remove it'
 	@echo 'make test       everything that must hold before a change goes in'
-	@echo 'make test-all   the same, with bare hosts, all Molecule scenarios and mutations'
+	@echo 'make test-all   the same, with Galaxy, documentation, bare hosts, all Molecule scenarios and mutations'
 	@echo 'make bench      how fast it is, and how much it writes, beside stock settings'
 	@echo 'make mutations  each refusal and check taken out, one at a time: a test must notice'
+	@echo 'make galaxy     what Galaxy would say to the collection, by its own importer'
+	@echo 'make docs       the documentation as a site, in .cache/docs'
 	@echo 'make venv lint unit sanity build modules hosts molecule bare   one part of it'
 
 OLD := Python 3.10 or later is needed; make PYTHON=python3.12 ... names another

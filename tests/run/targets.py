@@ -17,7 +17,7 @@ LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MACHINE = ("engine", "image", "archive")
 TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default", "molecule field")
 # What makes it too long for every change.
-MORE = ("bare", "mutations")
+MORE = ("galaxy", "docs", "bare", "mutations")
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "test": TEST,
@@ -27,6 +27,8 @@ TARGETS = {
     "mutations": ("mutations",),
     "sanity": ("sanity",),
     "build": ("build",),
+    "galaxy": ("galaxy",),
+    "docs": ("docs",),
     "modules": ("modules",),
     "hosts": ("hosts",),
     "bare": ("bare",),
@@ -72,6 +74,8 @@ def checks() -> list[Stage]:
         check("mutations", ["python3", "-m", "tests.mutations"], 900, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
+        check("galaxy", ["python3", "-m", "tests.run.galaxy"], 900),
+        check("docs", ["python3", "-m", "tests.run.docs"], 900),
         *machine(),
         check(
             "modules",

@@ -17,21 +17,22 @@ LOCK = Path(__file__).parents[1] / "requirements.txt"
 ALL = "all"
 
 
-def main(packages: list[str]) -> None:
-    """Make the environment unless it is there with what is wanted."""
-    place = cache.directory("venv")
-    recipe = cache.fingerprint(LOCK.read_bytes(), sys.version, sys.base_prefix, str(place))
+def main(packages: list[str], lock: Path = LOCK, name: str = "venv") -> Path:
+    """Make the environment unless it is there with what is wanted; return where it is."""
+    place = cache.directory(name)
+    recipe = cache.fingerprint(lock.read_bytes(), sys.version, sys.base_prefix, str(place))
     mark = place / ".complete"
     wanted = " ".join(sorted(packages)) or ALL
     found = mark.read_text().splitlines() if mark.exists() else []
     if found[:1] == [recipe] and found[1] in (wanted, ALL):
         tell(f"venv: {place} is there")
-        return
+        return place
     mark.unlink(missing_ok=True)
     if found[:1] != [recipe]:
         create(place)
-    install(place, packages)
+    install(place, packages, lock)
     mark.write_text(f"{recipe}\n{wanted}\n")
+    return place
 
 
 def create(place: Path) -> None:
@@ -44,11 +45,11 @@ def create(place: Path) -> None:
         run([sys.executable, "-m", "venv", place], f"cannot make {place}", "look at this Python")
 
 
-def install(place: Path, packages: list[str]) -> None:
+def install(place: Path, packages: list[str], lock: Path) -> None:
     """Install all locked packages, or some in their locked versions."""
-    what = ["--constraint", LOCK, *packages] if packages else ["--requirement", LOCK]
+    what = ["--constraint", lock, *packages] if packages else ["--requirement", lock]
     pip = [place / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    with step(f"pip install {' '.join(packages) or LOCK.name}"):
+    with step(f"pip install {' '.join(packages) or lock.name}"):
         run([*pip, "install", *what], "pip failed", "look at the network and pip's configuration")
 
 
