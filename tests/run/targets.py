@@ -74,7 +74,7 @@ def checks() -> list[Stage]:
         check("mutations", ["python3", "-m", "tests.mutations"], 900, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
-        check("galaxy", ["python3", "-m", "tests.run.galaxy"], 900),
+        check("galaxy", ["python3", "-m", "tests.run.galaxy"], 1200),
         check("docs", ["python3", "-m", "tests.run.docs"], 900),
         *machine(),
         check(
