@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 ---
 name: retention
 short_description: Say how many bytes declared topics may keep
-version_added: 0.2.0
+version_added: 0.1.0
 author: raspi.kafka contributors (@raspi-kafka)
 description:
   - Kafka deletes whole segments, and never the one that it writes to. So a partition takes up to C(retention.bytes)

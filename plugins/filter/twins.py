@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 ---
 name: twins
 short_description: Find hosts that have the machine-id or the name of another
-version_added: 0.2.0
+version_added: 0.1.0
 author: raspi.kafka contributors (@raspi-kafka)
 description:
   - A card that was copied boots as a second host with the same C(/etc/machine-id), from which systemd derives the

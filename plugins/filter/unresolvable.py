@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 ---
 name: unresolvable
 short_description: Find names that the control node cannot resolve
-version_added: 0.2.0
+version_added: 0.1.0
 author: raspi.kafka contributors (@raspi-kafka)
 description:
   - Asks the control node's resolver, as a client there would. An address is its own answer.

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: apt_packages
 short_description: Install packages on a host that may be busy or was interrupted, and say every 15 s what goes on
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - A host that has just booted updates itself for some minutes, and apt is locked meanwhile.
   - Waits until the locks of dpkg and apt are free. A wait of over 15 s names the program that holds them, every 15 s.

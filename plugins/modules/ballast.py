@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: ballast
 short_description: Keep a file on each disk of records that can be thrown away when the disk is full
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - A broker whose disk is full ends, and then cannot delete its own old records. Deleting the ballast gives it room to
     start, apply the retention of its topics and delete.

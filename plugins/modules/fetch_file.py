@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: fetch_file
 short_description: Download a file with a known sha512, and go on where an earlier download broke off
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Downloads into a file with the suffix C(.part) beside the target, which gets its name once its sha512 is right.
   - A download that was interrupted goes on with the next run (Range, RFC 9110), where the server can do that. One that

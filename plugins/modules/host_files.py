@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: host_files
 short_description: Bring directories and files to a wanted state, all in one task
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Creates directories, and writes files with the content that is given, with their owner, group and mode.
   - One task for all that a role places on a host, since most of a task's time goes into getting there.

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: pi_host_check
 short_description: Refuse a Raspberry Pi that cannot be a Kafka gateway, before anything is changed
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Looks at a bare host and fails with one sentence for each thing that stands against a Kafka broker there. Each says
     what was found and what to do.

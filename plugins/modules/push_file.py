@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: push_file
 short_description: Copy a large file to a host in pieces, and go on where an earlier copy broke off
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Copies a file of the control node into a file with the suffix C(.part) on the host, piece by piece. It gets its name
     once its sha512 is right.

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: settings_in_force
 short_description: Bring into force what was written for the kernel and the journal, and name what is not
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Sets the running kernel's values. A kernel that does not let a value be set, as a container's, or that does not have
     it, is no failure. Such keys are returned, and so are those that another file sets anew at the next boot.

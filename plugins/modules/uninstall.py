@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: uninstall
 short_description: Remove what this collection has put on a host, and keep the records unless told
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Stops and disables units, and removes files and folders. In check mode it only says what it would remove and keep.
   - Records are kept unless told. They are removed only from directories that the manifest lists, and that belong to its

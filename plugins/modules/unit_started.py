@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 module: unit_started
 short_description: Enable and start a systemd unit, and say every 15 s what its start waits for
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Enables a unit, loads it anew where its file has changed, starts it, and waits until it is active.
   - A wait of over 15 s prints the unit's own status text every 15 s.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,12 +14,11 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.hosts import cache
-from tests.run import targets
+from tests.run import collection, targets
 
 from .listed import MUTATIONS
 from .mutation import BrokenMutation, Mutation
 
-LEFT_OUT = shutil.ignore_patterns(".cache", ".git", ".ansible", "__pycache__", ".*_cache")
 SECONDS = 120
 LINES_OF_A_FAILURE = 40
 CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"
@@ -34,7 +32,7 @@ def main() -> int:
     if not chosen:
         sys.exit(f"No mutation has {' or '.join(sys.argv[1:])} in its name or file.")
     with tempfile.TemporaryDirectory(prefix="raspi-kafka-mutations-") as folder:
-        copies = [copied(Path(folder).resolve() / str(number)) for number in range(os.cpu_count() or 1)]
+        copies = [collection.copy(Path(folder).resolve() / str(number)) for number in range(os.cpu_count() or 1)]
         refused = unmutated(copies[0], {one.test for one in chosen})
         if refused:
             sys.exit(f"{refused}\nThe tests must pass before anything is taken out of the product.")
@@ -42,12 +40,6 @@ def main() -> int:
     caught = ends.count(CAUGHT)
     print(f"{caught} passed, {len(ends) - caught} failed", flush=True)
     return 0 if caught == len(ends) else 1
-
-
-def copied(copy: Path) -> Path:
-    """Copy the checkout as it is, to have something that may be damaged."""
-    shutil.copytree(cache.REPOSITORY, copy, symlinks=True, ignore=LEFT_OUT)
-    return copy
 
 
 def unmutated(copy: Path, tests: Iterable[str]) -> str:

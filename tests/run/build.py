@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 import tarfile
 import tempfile
@@ -14,22 +13,26 @@ from pathlib import Path
 from tests.hosts import cache
 from tests.hosts.step import Failure, run, step
 
+from . import collection
+
 # What only a checkout needs. A name with a dot in front is refused too.
 CHECKOUT_ONLY = {"tests", "molecule", "Makefile", "ansible.cfg", "pyproject.toml", "group_vars", "host_vars"}
-# What a user may keep in a checkout, and nobody may publish.
-PRIVATE = ("pis.ini", "cluster.ini", "hosts.ini", "iot.ini", "inventory.ini", "group_vars/pis.yml", "host_vars/pi1.yml")
+# What a user, or a release, may leave in a checkout, and nobody may publish.
+PRIVATE = (
+    *("pis.ini", "cluster.ini", "hosts.ini", "iot.ini", "inventory.ini", "group_vars/pis.yml", "host_vars/pi1.yml"),
+    "changelogs/.plugin-cache.yaml",
+)
 EXAMPLE = cache.REPOSITORY / "inventory" / "pis.example.ini"
-PLUGINS = {"module": "modules", "filter": "filter"}
 
 
 def main() -> None:
     """Build and install as the README says, look into the archive, and use what is installed."""
     with tempfile.TemporaryDirectory() as scratch:
         home, checkout, elsewhere = (Path(scratch) / name for name in ("home", "checkout", "elsewhere"))
-        home.mkdir()
         elsewhere.mkdir()
-        copy(checkout)
-        forget_user(home)
+        collection.copy(checkout)
+        keep_private(checkout)
+        collection.forget_user(home)
         os.chdir(checkout)
         follow_readme()
         (archive,) = home.glob("raspi-kafka-*.tar.gz")
@@ -37,26 +40,15 @@ def main() -> None:
         content = home / ".ansible" / "collections" / "ansible_collections" / "raspi" / "kafka"
         os.chdir(elsewhere)  # no ansible.cfg, no checkout
         try_playbooks(content)
-        for kind, directory in PLUGINS.items():
-            names = [path.stem for path in sorted((content / "plugins" / directory).glob("[!_]*.py"))]
+        for kind, names in collection.documented(content).items():
             try_documentation(kind, names)
-        try_documentation("role", [path.name for path in sorted((content / "roles").iterdir())])
 
 
-def copy(checkout: Path) -> None:
-    """Copy the checkout, and add what must not be published."""
-    built = shutil.ignore_patterns(".git", ".cache", ".ansible", ".*_cache", "__pycache__", "*.tar.gz")
-    shutil.copytree(cache.REPOSITORY, checkout, symlinks=True, ignore=built)
+def keep_private(checkout: Path) -> None:
+    """Add what must not be published."""
     for name in PRIVATE:
         (checkout / name).parent.mkdir(exist_ok=True)
         (checkout / name).write_text("")
-
-
-def forget_user(home: Path) -> None:
-    """Let Ansible see an empty home, and no configuration or collection."""
-    for name in [name for name in os.environ if name.startswith("ANSIBLE_") or name == "PYTHONPATH"]:
-        del os.environ[name]
-    os.environ["HOME"] = str(home)
 
 
 def follow_readme() -> None:

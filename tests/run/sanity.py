@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.hosts import cache, package
 from tests.hosts.step import Failure, run
 
-LEFT_OUT = shutil.ignore_patterns(".ansible", ".cache", ".collections", ".git", "*_cache", "__pycache__")
+from . import collection
+
 GET_PIP = "import ensurepip, sys\nsys.argv = sys.argv[:1]\nensurepip.bootstrap()\n"
 # Of its tests, those that read plugins; each says that it runs, or that it has no targets.
 MUST_RUN = {"ansible-doc", "compile", "import", "pep8", "pylint", "runtime-metadata", "validate-modules", "yamllint"}
@@ -40,7 +41,7 @@ def main() -> int:
 def copy(tree: Path) -> Path:
     """Copy the checkout as it is now into a repository of its own: within ours, everything here is ignored."""
     shutil.rmtree(tree, ignore_errors=True)
-    shutil.copytree(cache.REPOSITORY, tree, symlinks=True, ignore=LEFT_OUT)
+    collection.copy(tree, ".collections")
     package.ensure({"git": "git"})
     run(["git", "init", "--quiet", tree], "git init failed", "look at this git")
     return tree

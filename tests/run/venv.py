@@ -20,23 +20,24 @@ LOCK = Path(__file__).parents[1] / "requirements.txt"
 ALL = "all"
 
 
-def main(version: str, packages: list[str]) -> None:
-    """Make the environment unless it is there with what is wanted."""
-    python, place = pythons.find(version), pythons.environment(version)
+def main(packages: list[str], version: str = pythons.OWN, lock: Path = LOCK, name: str = "") -> Path:
+    """Make the environment unless it is there with what is wanted; return where it is."""
+    python, place = pythons.find(version), cache.directory(name) if name else pythons.environment(version)
     if not python:
         raise Failure(f"cannot make {place.name}", pythons.absent(version), "install it, from apt or by pyenv")
-    recipe = cache.fingerprint(LOCK.read_bytes(), ask(python, "sys.version + sys.base_prefix"), str(place))
+    recipe = cache.fingerprint(lock.read_bytes(), ask(python, "sys.version + sys.base_prefix"), str(place))
     mark = place / ".complete"
     wanted = " ".join(sorted(packages)) or ALL
     found = mark.read_text().splitlines() if mark.exists() else []
     if found[:1] == [recipe] and found[1] in (wanted, ALL):
         tell(f"venv: {place} is there")
-        return
+        return place
     mark.unlink(missing_ok=True)
     if found[:1] != [recipe]:
         create(python, version, place)
-    install(place, packages)
+    install(place, packages, lock)
     mark.write_text(f"{recipe}\n{wanted}\n")
+    return place
 
 
 def create(python: str, version: str, place: Path) -> None:
@@ -55,11 +56,11 @@ def ask(python: str, expression: str) -> str:
     return run([python, "-c", line], f"{python} does not run", "look at this Python").strip()
 
 
-def install(place: Path, packages: list[str]) -> None:
+def install(place: Path, packages: list[str], lock: Path) -> None:
     """Install all locked packages, or some in their locked versions."""
-    what = ["--constraint", LOCK, *packages] if packages else ["--requirement", LOCK]
+    what = ["--constraint", lock, *packages] if packages else ["--requirement", lock]
     pip = [place / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    with step(f"pip install {' '.join(packages) or LOCK.name}"):
+    with step(f"pip install {' '.join(packages) or lock.name}"):
         run([*pip, "install", *what], "pip failed", "look at the network and pip's configuration")
 
 
@@ -69,6 +70,6 @@ if __name__ == "__main__":
     parser.add_argument("packages", nargs="*", metavar="PACKAGE")
     options = parser.parse_args()
     try:
-        main(options.python, options.packages)
+        main(options.packages, options.python)
     except Failure as failure:
         sys.exit(str(failure))

@@ -14,6 +14,7 @@ import jinja2
 import pytest
 import yaml
 from ansible.inventory.manager import InventoryManager
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 
@@ -94,6 +95,32 @@ def test_the_spec_of_a_role_has_the_names_and_values_of_its_defaults(role: str, 
     assert spec == ({} if spec.keys() < options.keys() else defaults(role))
 
 
+@pytest.mark.parametrize(("role", "entry"), [(role, entry) for role in ROLES for entry in entry_points(role)])
+def test_a_default_is_of_the_type_that_the_spec_wants(role: str, entry: str) -> None:
+    """As it stands, not after a conversion; a template has no type before it is rendered."""
+    options = entry_points(role)[entry].get("options", {})
+    values = {name: one["default"] for name, one in options.items() if "{{" not in str(one.get("default", "{{"))}
+    checked = ArgumentSpecValidator({name: options[name] for name in values}).validate(values)
+    assert checked.error_messages == []
+    parts = {name: typed(value) for name, value in values.items()}
+    assert {name: typed(checked.validated_parameters[name]) for name in values} == parts
+
+
+def typed(value: Any) -> Any:
+    """What a value is, down to its parts; options that are not given count as absent."""
+    if isinstance(value, dict):
+        return {key: typed(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [typed(part) for part in value]
+    return type(value), value
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_galaxy_describes_a_role_as_its_spec_does(role: str) -> None:
+    about = load(REPOSITORY / "roles" / role / "meta" / "main.yml")["galaxy_info"]["description"]
+    assert about == entry_points(role)["main"]["short_description"]
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_the_variables_of_a_role_carry_its_name(role: str) -> None:
     assert [name for name in defaults(role) if not name.startswith(f"{role}_")] == []
@@ -116,6 +143,43 @@ def test_a_role_has_a_page_with_a_play_and_the_way_to_its_options(role: str) -> 
     assert [name for name in named if name.removeprefix("raspi.kafka.") not in ROLES] == []
     used = {name for one in yaml.safe_load(play)[0]["roles"] for name in one if name != "role"}
     assert used <= defaults(role).keys()
+
+
+def named(*patterns: str) -> dict[str, set[str]]:
+    """Which files name which variables that carry the name of a role."""
+    variable = re.compile(rf"(?<![\w/.-])(?:{'|'.join(ROLES)})_[a-z0-9_]*[a-z0-9]\b(?![.(/]\w)")
+    found: dict[str, set[str]] = {}
+    for path in (path for pattern in patterns for path in REPOSITORY.glob(pattern) if path.is_file()):
+        for name in variable.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(name, set()).add(str(path.relative_to(REPOSITORY)))
+    return found
+
+
+CODE = ("roles/*/[ftv]*/*", "playbooks/**/*.yml")
+PAGES = (
+    "README.md",
+    "docs/*.md",
+    "roles/*/README.md",
+    "roles/*/meta/*.yml",
+    "roles/*/defaults/*.yml",
+    "inventory/*.ini",
+)
+
+
+def test_only_variables_that_exist_are_named() -> None:
+    """Those of the specs, and those that tasks hand to other roles."""
+    known = {name for role in ROLES for entry in entry_points(role).values() for name in entry.get("options", {})}
+    known.update(MODULES)
+    for path in (path for role in ROLES for path in files(role)):
+        for task in tasks(load(path)):
+            known |= {task.get("register", ""), *task.get("ansible.builtin.set_fact", {})}
+    assert {name: places for name, places in named(*CODE, *PAGES).items() if name not in known} == {}
+
+
+def test_every_variable_is_read() -> None:
+    values = {name: value for role in ROLES for name, value in defaults(role).items()}
+    by_others = " ".join(map(str, values.values()))
+    assert [name for name in values if name not in named(*CODE) and name not in by_others] == []
 
 
 def test_roles_and_playbooks_use_only_what_exists() -> None:
