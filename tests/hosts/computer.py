@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import archive, cache, engine, inventory
-from .host import USER, Host
+from . import archive, cache, inventory
+from .host import USER, Host, as_root
 from .play import Run
 
 HOME = f"/home/{USER}"
@@ -66,7 +66,7 @@ def use_ansible(computer: Host, version: str) -> None:
             (folder / ".complete").touch()
         push(computer, folder, place)
         as_root(computer, f"sed -i '1s|.*|#!/usr/bin/python3|' {place}/bin/ansible*")
-    packages = as_root(computer, "python3 -c 'import site; print(site.getsitepackages()[0])'").strip()
+    packages = as_root(computer, "python3 -c 'import site; print(site.getsitepackages()[0])'")
     as_root(computer, f"mkdir -p {packages} && echo {place} > {packages}/ansible-core.pth")
     as_root(computer, f"ln -sf {place}/bin/ansible* /usr/local/bin/")
 
@@ -74,7 +74,7 @@ def use_ansible(computer: Host, version: str) -> None:
 def python_of(host: Host) -> str:
     """Its architecture and Python, such as x86_64-3.11."""
     ask = "import platform, sys; print(platform.machine() + '-%d.%d' % sys.version_info[:2])"
-    return as_root(host, f"python3 -c {shlex.quote(ask)}").strip()
+    return as_root(host, f"python3 -c {shlex.quote(ask)}")
 
 
 def pip(host: Host, verb: str, *arguments: str) -> None:
@@ -101,12 +101,6 @@ def push(host: Host, source: Path, place: str, left_out: tuple[str, ...] = ()) -
             tar.add(source, place, filter=given_to_user)
         unpacking.communicate(timeout=120)
     assert unpacking.returncode == 0, f"{source} was not copied to {host.container}"
-
-
-def as_root(host: Host, command: str, text: str = "") -> str:
-    """Run something in the host, past all that is tested; returns what it printed."""
-    line = ("exec", "--interactive", host.container, "sh", "-c", command)
-    return engine.docker(*line, what=f"{command} failed on {host.container}", stdin=text)
 
 
 def typed(computer: Host, line: str, *answers: Answer, seconds: float = 120) -> Run:

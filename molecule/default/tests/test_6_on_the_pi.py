@@ -7,7 +7,6 @@ by its own variables, and the archive is named in the inventory, as an owner wit
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from conftest import SET, OnPi
 
 from tests.hosts import archive, cache, host
+from tests.hosts.computer import pip, python_of
 from tests.hosts.play import Run, inventory
 from tests.hosts.snapshot import difference, snapshot
 
@@ -49,15 +49,9 @@ def as_pi(pi: host.Host, command: str, check: bool = True) -> Run:
 
 def wheels(pi: host.Host) -> Path:
     """Return a folder with ansible-core and what it needs, for the Python and the processor of the Pi."""
-    facts = "import platform, sys; print(platform.machine(), '%d.%d' % sys.version_info[:2])"
-    machine, python = as_pi(pi, f'python3 -c "{facts}"').output.split()
-    folder = cache.directory("_on_the_pi", f"{machine}-{python}")
+    folder = cache.directory("_on_the_pi", python_of(pi))
     if not any(folder.glob("ansible_core-*.whl")):
-        target = ["--only-binary", ":all:", "--implementation", "cp", "--python-version", python]
-        for libc in ("2014", "_2_17", "_2_28", "_2_34"):
-            target += ["--platform", f"manylinux{libc}_{machine}"]
-        command = [sys.executable, "-m", "pip", "download", "--quiet", *target, "--dest", folder, "ansible-core"]
-        subprocess.run(command, check=True, timeout=300)
+        pip(pi, "download", "--dest", str(folder), "ansible-core")
     return folder
 
 
