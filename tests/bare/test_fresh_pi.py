@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.hosts import cache, host
-from tests.hosts.computer import ANSIBLE, Answer, equip, typed, use_ansible
+from tests.hosts.computer import ANSIBLE, Answer, Terminal, equip, use_ansible
 from tests.hosts.deployed import wait_until
 from tests.hosts.host import as_root
 from tests.hosts.play import Run
@@ -55,7 +55,8 @@ class Desk(NamedTuple):
     computer: host.Host
 
     def type(self, line: str, *answers: Answer, seconds: float = 120) -> Run:
-        return typed(self.computer, line, *answers, seconds=seconds)
+        with Terminal(self.computer) as terminal:
+            return terminal.type(line, *answers, seconds=seconds)
 
 
 class Row(NamedTuple):
