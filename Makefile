@@ -1,6 +1,6 @@
 # Each target installs what it lacks (Debian, Ubuntu; as root or with sudo) and keeps it in .cache.
 PYTHON ?= python3
-TARGETS := demo demo-down test test-all venv lint unit mutations sanity build modules hosts molecule bare bench
+TARGETS := demo demo-down test test-all venv lint unit mutations sanity build modules hosts molecule bare pages bench
 
 .PHONY: help $(TARGETS)
 
@@ -11,7 +11,7 @@ help:
 	@echo 'make test-all   the same, with bare hosts, all Molecule scenarios and mutations'
 	@echo 'make bench      how fast it is, and how much it writes, beside stock settings'
 	@echo 'make mutations  each refusal and check taken out, one at a time: a test must notice'
-	@echo 'make venv lint unit sanity build modules hosts molecule bare   one part of it'
+	@echo 'make venv lint unit sanity build modules hosts molecule bare pages   one part of it'
 
 OLD := Python 3.10 or later is needed; make PYTHON=python3.12 ... names another
 

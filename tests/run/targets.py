@@ -17,7 +17,7 @@ LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MACHINE = ("engine", "image", "archive")
 TEST = ("venv", *LINT, "unit", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default", "molecule field")
 # What makes it too long for every change.
-MORE = ("bare", "mutations")
+MORE = ("bare", "pages", "mutations")
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "test": TEST,
@@ -30,6 +30,7 @@ TARGETS = {
     "modules": ("modules",),
     "hosts": ("hosts",),
     "bare": ("bare",),
+    "pages": ("pages",),
     "molecule": ("molecule default", "molecule field"),
     "bench": ("bench",),
     "demo": (DEPLOY,),
@@ -83,6 +84,8 @@ def checks() -> list[Stage]:
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
         scenario("default"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
+        # A reader who is stuck does not go on.
+        check("pages", ["pytest", "-v", "--exitfirst", "tests/pages"], 1800, MACHINE, live=True),
         check("bench", ["python3", "-m", "tests.bench"], 3600, MACHINE, live=True),
     ]
 
