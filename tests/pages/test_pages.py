@@ -60,6 +60,7 @@ class Desk(NamedTuple):
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     """Return a bare Pi and a computer without Ansible that has the key that the Pi was flashed with."""
+    host.down(SET)
     host.up(SET, count=2)
     try:
         pi, computer = host.find(SET)
