@@ -14,8 +14,9 @@ from typing import NamedTuple
 import pytest
 
 from tests.hosts import cache, host
-from tests.hosts.computer import ANSIBLE, Answer, as_root, equip, typed, use_ansible
+from tests.hosts.computer import ANSIBLE, Answer, Terminal, equip, use_ansible
 from tests.hosts.deployed import wait_until
+from tests.hosts.host import as_root
 from tests.hosts.play import Run
 
 SET = "fresh"
@@ -54,7 +55,8 @@ class Desk(NamedTuple):
     computer: host.Host
 
     def type(self, line: str, *answers: Answer, seconds: float = 120) -> Run:
-        return typed(self.computer, line, *answers, seconds=seconds)
+        with Terminal(self.computer) as terminal:
+            return terminal.type(line, *answers, seconds=seconds)
 
 
 class Row(NamedTuple):
@@ -73,7 +75,7 @@ def desk() -> Iterator[Desk]:
     host.up(SET, count=2)
     try:
         pi, computer = host.find(SET)
-        as_root(pi, f"set -e {FRESH}")
+        as_root(pi, FRESH)
         begin(pi, "apt-get update && apt-get install -qy --no-install-recommends unattended-upgrades")
         begin(computer, "apt-get update")
         equip(computer, pi)
@@ -196,7 +198,7 @@ def test_the_deployment_waits_for_apt_installs_python3_venv_and_needs_no_tmp(des
     assert row(desk, "ensurepip is not available").seen(desk.type(f"ssh pi@{desk.pi.address} python3 -m venv probe"))
     noexec = row(desk, "noexec")
     assert noexec.seen(desk.type(noexec.commands[0]))
-    as_root(desk.pi, f"set -e {UPDATE}")
+    as_root(desk.pi, UPDATE)
     pain = row(desk, "apt is locked by")
 
     def look_and_release() -> None:

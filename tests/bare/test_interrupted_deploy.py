@@ -18,8 +18,9 @@ from typing import ClassVar
 
 import pytest
 
-from tests.hosts import archive, cache, engine, host
+from tests.hosts import archive, cache, host
 from tests.hosts.deployed import extra
+from tests.hosts.host import as_root
 from tests.hosts.play import clean_environment, inventory, playbook
 
 SET = "interrupted"
@@ -40,17 +41,13 @@ def bare() -> Iterator[host.Host]:
     host.down(SET)
 
 
-def inside(pi: host.Host, command: str) -> str:
-    return engine.docker("exec", pi.container, "sh", "-c", command, what=f"{command} failed")
-
-
 def runs(pi: host.Host, pattern: str) -> Callable[[], bool]:
     """Whether a program runs on the host; the brackets keep pgrep from finding its own shell."""
-    return lambda: inside(pi, f"pgrep -f '[{pattern[0]}]{pattern[1:]}' || true") != ""
+    return lambda: as_root(pi, f"pgrep -f '[{pattern[0]}]{pattern[1:]}' || true") != ""
 
 
 def there(pi: host.Host, path: str) -> Callable[[], bool]:
-    return lambda: inside(pi, f"ls -d {path} 2>/dev/null || true") != ""
+    return lambda: as_root(pi, f"ls -d {path} 2>/dev/null || true") != ""
 
 
 def interrupted(
@@ -91,10 +88,10 @@ def cut_ssh(bare: host.Host) -> Iterator[Callable[[subprocess.Popen[bytes]], Non
     """End the sessions of user pi, and let nobody in until the test is over, as a network that is gone does."""
 
     def cut(_process: subprocess.Popen[bytes]) -> None:
-        inside(bare, "systemctl stop ssh && pkill -KILL -u pi sshd; true")
+        as_root(bare, "systemctl stop ssh; pkill -KILL -u pi sshd || true")
 
     yield cut
-    inside(bare, "systemctl start ssh")
+    as_root(bare, "systemctl start ssh")
 
 
 class Server(BaseHTTPRequestHandler):
@@ -155,13 +152,13 @@ def test_apt_killed_half_way(bare: host.Host, tmp_path: Path) -> None:
     """dpkg dies with the connection, and leaves packages that are not configured: apt refuses everything then."""
 
     def cut(process: subprocess.Popen[bytes]) -> None:
-        inside(bare, "pkill -KILL dpkg; pkill -KILL -u pi sshd; true")
+        as_root(bare, "pkill -KILL dpkg; pkill -KILL -u pi sshd || true")
         ctrl_c(process)
 
     said = interrupted(runs(bare, "dpkg --status-fd"), cut, tmp_path / "log")
     assert "pi1 gets Kafka 4.1.1: " in said
     assert "goes on where it stopped" in said
-    assert inside(bare, "dpkg --audit") != ""
+    assert as_root(bare, "dpkg --audit") != ""
 
 
 def test_ssh_cut_while_the_archive_is_pushed(
@@ -169,12 +166,12 @@ def test_ssh_cut_while_the_archive_is_pushed(
 ) -> None:
     said = interrupted(there(bare, "/opt/kafka/*.tgz.part"), cut_ssh, tmp_path / "log")
     assert "UNREACHABLE" in said
-    part = int(inside(bare, "stat -c %s /opt/kafka/*.tgz.part"))
+    part = int(as_root(bare, "stat -c %s /opt/kafka/*.tgz.part"))
     assert part > 0
 
 
 def test_ctrl_c_while_the_disk_is_formatted(bare: host.Host, tmp_path: Path) -> None:
-    part = int(inside(bare, "stat -c %s /opt/kafka/*.tgz.part"))
+    part = int(as_root(bare, "stat -c %s /opt/kafka/*.tgz.part"))
     said = interrupted(runs(bare, "kafka.tools.StorageTool format"), ctrl_c, tmp_path / "log")
     size = archive.build().path.stat().st_size
     assert f"{part / 1e6:.0f} of {size / 1e6:.0f} MB are there already, the push goes on" in said
@@ -193,6 +190,6 @@ def test_the_same_command_ends_verified_and_then_changes_nothing(bare: host.Host
     run = playbook(SET)
     assert (run.code, run.count("pi1", "failed")) == (0, 0)
     assert "100 sent, 100 read from the beginning, 100 found on disk" in run.text
-    assert inside(bare, "ls /opt/kafka | grep -c tgz || true").strip() == "0"
+    assert as_root(bare, "ls /opt/kafka | grep -c tgz || true") == "0"
     again = playbook(SET)
     assert (again.code, again.count("pi1", "changed")) == (0, 0)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.hosts import engine, host
+from tests.hosts import host
 from tests.hosts.deployed import send, stored
+from tests.hosts.host import as_root
 from tests.hosts.play import Run, playbook
 from tests.hosts.snapshot import snapshot
 
@@ -30,7 +31,7 @@ def deployed() -> Iterator[tuple[host.Host, dict[str, Any]]]:
     """Return a Pi that was deployed, and what it looked like before."""
     host.up(SET)
     (pi,) = host.find(SET)
-    inside(pi, f"mkdir {SECOND}")
+    as_root(pi, f"mkdir {SECOND}")
     # The first contact leaves Ansible's scratch folder and a mark of sudo in the home of user pi.
     before = snapshot(pi.container)
     try:
@@ -40,10 +41,6 @@ def deployed() -> Iterator[tuple[host.Host, dict[str, Any]]]:
         host.down(SET)
 
 
-def inside(pi: host.Host, command: str) -> str:
-    return engine.docker("exec", pi.container, "sh", "-c", command, what=f"{command} failed").strip()
-
-
 def uninstall(*arguments: str) -> Run:
     return playbook(SET, *DIRECTORIES, *arguments, book="playbooks/uninstall.yml")
 
@@ -51,7 +48,7 @@ def uninstall(*arguments: str) -> Run:
 def left(pi: host.Host, before: dict[str, Any]) -> list[str]:
     """Paths that came, went or have another content, without those of packages and of the login."""
     after = snapshot(pi.container)["files"]
-    theirs = set(inside(pi, "cat /var/lib/dpkg/info/*.list").splitlines())
+    theirs = set(as_root(pi, "cat /var/lib/dpkg/info/*.list").splitlines())
     paths = [
         path for path in {*before["files"], *after} if content(before["files"].get(path)) != content(after.get(path))
     ]
@@ -91,8 +88,8 @@ def test_records_are_kept_and_found_again(deployed: tuple[host.Host, dict[str, A
         "/etc/kafka",
         "/etc/kafka/identity.json",
     }
-    assert inside(pi, "systemctl list-units --all --plain --no-legend '*kafka*'") == ""
-    assert inside(pi, "systemctl --failed --plain --no-legend") == ""
+    assert as_root(pi, "systemctl list-units --all --plain --no-legend '*kafka*'") == ""
+    assert as_root(pi, "systemctl --failed --plain --no-legend") == ""
     assert uninstall("-e", "uninstall_confirmed=true").count("pi1", "changed") == 0
     again = playbook(SET, *DIRECTORIES)
     assert again.code == 0
@@ -105,8 +102,8 @@ def test_told_so_it_removes_the_records_and_only_packages_are_left(
     pi, before = deployed
     assert uninstall("-e", "uninstall_confirmed=true", "-e", "uninstall_data=true").code == 0
     assert [path for path in left(pi, before) if not path.startswith(USERS)] == []
-    assert "kafka" not in inside(pi, "cat /etc/passwd /etc/group")
-    assert inside(pi, f"ls -A {SECOND}") == ""
+    assert "kafka" not in as_root(pi, "cat /etc/passwd /etc/group")
+    assert as_root(pi, f"ls -A {SECOND}") == ""
 
 
 def test_where_nothing_is_left_it_neither_asks_nor_fails() -> None:

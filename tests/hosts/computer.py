@@ -5,22 +5,19 @@ It stands in for the control node where a test needs one of its own: with its ow
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
+import io
+import re
 import shlex
-import struct
 import subprocess
 import sys
 import tarfile
-import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import archive, cache, engine, inventory
-from .host import USER, Host
+import pexpect
+
+from . import archive, cache, inventory
+from .host import USER, Host, as_root
 from .play import Run
 
 HOME = f"/home/{USER}"
@@ -32,19 +29,34 @@ USER_ID = 1000  # the image's first user
 # A wide terminal without colours. This machine stands in for the package index, which a stand-in may not reach.
 ENVIRONMENT = ("TERM=dumb", "NO_COLOR=1", "LANG=C.UTF-8", "PIP_NO_INDEX=1", f"PIP_FIND_LINKS={HOME}/wheels")
 LINES, COLUMNS = 50, 160
+# The shell shows how the last line ended; an environment that is activated puts its name before it.
+SHELL = ("env", r"PS1=[exit $?] > ", "bash", "--norc", "--noprofile", "--noediting", "-i")
+PROMPT = r"\[exit (\d+)\] > "
+CTRL_C = "\x03"
 Answer = tuple[str, str | Callable[[], object]]
 
 
 def equip(computer: Host, pi: Host) -> None:
     """Give it ansible-core, a checkout, and an inventory that says of the Pi what the README says."""
-    kafka = archive.build()
-    wheels = cache.directory("_computer", f"wheels-{cache.fingerprint(LOCK.read_bytes(), python_of(computer))}")
-    pip(computer, "download", "--require-hashes", "--no-deps", "--requirement", str(LOCK), "--dest", str(wheels))
+    furnish(computer)
+    as_root(computer, f"cp -p {CHECKOUT}/inventory/pis.example.ini {CHECKOUT}/pis.ini")
+    write_address(computer, pi)
+    use_ansible(computer, ANSIBLE)
+
+
+def furnish(computer: Host, *packages: str) -> None:
+    """Give it a checkout, and what it would fetch: Kafka's archive, and the wheels of these packages."""
     push(computer, cache.REPOSITORY, CHECKOUT, NOT_IN_A_CHECKOUT)
-    push(computer, wheels, f"{HOME}/wheels")
-    push(computer, kafka.path, f"{HOME}/{kafka.path.name}")
+    push(computer, wheels(computer, *packages), f"{HOME}/wheels")
+    kafka = archive.build().path
+    push(computer, kafka, f"{HOME}/{kafka.name}")
+
+
+def write_address(computer: Host, pi: Host) -> None:
+    """Write into the inventory how the Pi is reached, and where the archive is."""
+    kafka = archive.build()
     text = inventory.rewrite(
-        inventory.EXAMPLE.read_text(),
+        as_root(computer, f"cat {CHECKOUT}/pis.ini"),
         {pi.name: {"ansible_host": pi.address, "ansible_user": USER}},
         {
             "kraft_broker_archive": f"{HOME}/{kafka.path.name}",
@@ -52,8 +64,7 @@ def equip(computer: Host, pi: Host) -> None:
             "pi_host_clock_wait": "3",
         },
     )
-    as_root(computer, f"cat > {CHECKOUT}/pis.ini && chown {USER}: {CHECKOUT}/pis.ini", text)
-    use_ansible(computer, ANSIBLE)
+    as_root(computer, f"cat > {CHECKOUT}/pis.ini", text)
 
 
 def use_ansible(computer: Host, version: str) -> None:
@@ -66,7 +77,7 @@ def use_ansible(computer: Host, version: str) -> None:
             (folder / ".complete").touch()
         push(computer, folder, place)
         as_root(computer, f"sed -i '1s|.*|#!/usr/bin/python3|' {place}/bin/ansible*")
-    packages = as_root(computer, "python3 -c 'import site; print(site.getsitepackages()[0])'").strip()
+    packages = as_root(computer, "python3 -c 'import site; print(site.getsitepackages()[0])'")
     as_root(computer, f"mkdir -p {packages} && echo {place} > {packages}/ansible-core.pth")
     as_root(computer, f"ln -sf {place}/bin/ansible* /usr/local/bin/")
 
@@ -74,7 +85,18 @@ def use_ansible(computer: Host, version: str) -> None:
 def python_of(host: Host) -> str:
     """Its architecture and Python, such as x86_64-3.11."""
     ask = "import platform, sys; print(platform.machine() + '-%d.%d' % sys.version_info[:2])"
-    return as_root(host, f"python3 -c {shlex.quote(ask)}").strip()
+    return as_root(host, f"python3 -c {shlex.quote(ask)}")
+
+
+def wheels(host: Host, *packages: str) -> Path:
+    """Return a folder with what the product locks, and with these packages and what they need, for the host."""
+    folder = cache.directory("_wheels", cache.fingerprint(LOCK.read_bytes(), python_of(host), *packages))
+    if not (folder / ".complete").exists():
+        pip(host, "download", "--require-hashes", "--no-deps", "--requirement", str(LOCK), "--dest", str(folder))
+        if packages:
+            pip(host, "download", "--dest", str(folder), *packages)
+        (folder / ".complete").touch()
+    return folder
 
 
 def pip(host: Host, verb: str, *arguments: str) -> None:
@@ -103,54 +125,45 @@ def push(host: Host, source: Path, place: str, left_out: tuple[str, ...] = ()) -
     assert unpacking.returncode == 0, f"{source} was not copied to {host.container}"
 
 
-def as_root(host: Host, command: str, text: str = "") -> str:
-    """Run something in the host, past all that is tested; returns what it printed."""
-    line = ("exec", "--interactive", host.container, "sh", "-c", command)
-    return engine.docker(*line, what=f"{command} failed on {host.container}", stdin=text)
+class Terminal:
+    """A shell of the computer at which a person types; what one line has set is there for the next."""
 
+    def __init__(self, computer: Host, folder: str = CHECKOUT) -> None:
+        options = [word for value in ENVIRONMENT for word in ("--env", value)]
+        command = ["exec", "-it", "--user", USER, "--workdir", folder, *options, computer.container, *SHELL]
+        size = (LINES, COLUMNS)
+        self._docker = pexpect.spawn("docker", command, dimensions=size, encoding="utf-8", codec_errors="replace")
 
-def typed(computer: Host, line: str, *answers: Answer, seconds: float = 120) -> Run:
-    """Type a line at a terminal in the checkout, and answer what is asked, in this order.
+    def __enter__(self) -> Terminal:
+        self._docker.expect(PROMPT)
+        return self
 
-    An answer is typed, or called where something else shall happen at that moment.
-    """
-    options = [word for value in ENVIRONMENT for word in ("--env", value)]
-    command = ["docker", "exec", "-it", "--user", USER, "--workdir", CHECKOUT, *options, computer.container]
-    mine, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    process = subprocess.Popen([*command, "sh", "-c", line], stdin=its, stdout=its, stderr=its, start_new_session=True)
-    os.close(its)
-    try:
-        said = converse(mine, list(answers), time.monotonic() + seconds)
-        return Run(process.wait(10), said)
-    finally:
-        os.close(mine)
-        process.kill()
-        process.wait()
+    def __exit__(self, *_error: object) -> None:
+        self._docker.sendeof()
+        self._docker.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=5)
+        self._docker.close(force=True)
 
+    def type(self, line: str, *answers: Answer, seconds: float = 120) -> Run:
+        """Type a line, and answer what is asked, in this order; no answer may be waited for longer than that.
 
-def converse(terminal: int, answers: list[Answer], deadline: float) -> str:
-    """Answer, and read until the end; returns all that was read."""
-    said, after = "", 0
-    while piece := read(terminal, deadline):
-        said += piece
-        while answers and (found := said.find(answers[0][0], after)) >= 0:
-            asked, answer = answers.pop(0)
-            after = found + len(asked)
-            if isinstance(answer, str):
-                os.write(terminal, f"{answer}\n".encode())
-            else:
-                answer()
-    print(said)
-    assert time.monotonic() < deadline, f"it does not end:\n{said[-3000:]}"
-    assert not answers, f"it never said {answers[0][0]!r}:\n{said[-3000:]}"
-    return said.replace("\r\n", "\n")
+        An answer is typed, or called where something else shall happen at that moment.
+        """
+        self._docker.logfile_read = said = io.StringIO()
+        self._docker.sendline(line)
+        try:
+            for asked, answer in answers:
+                found = self._docker.expect([re.escape(asked), PROMPT], timeout=seconds)
+                assert found == 0, f"it never said {asked!r}:\n{said.getvalue()[-3000:]}"
+                self._give(answer)
+            self._docker.expect(PROMPT, timeout=seconds)
+        finally:
+            print(said.getvalue())
+        return Run(int(self._docker.match[1]), said.getvalue().replace("\r\n", "\n"))
 
-
-def read(terminal: int, deadline: float) -> str:
-    """Return what comes next, and nothing at the end or when the time is over."""
-    ready, _writable, _failed = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
-    try:
-        return os.read(terminal, 1 << 16).decode(errors="replace") if ready else ""
-    except OSError:  # its other side is closed
-        return ""
+    def _give(self, answer: str | Callable[[], object]) -> None:
+        if callable(answer):
+            answer()
+        elif answer == CTRL_C:
+            self._docker.send(answer)
+        else:
+            self._docker.sendline(answer)

@@ -20,6 +20,6 @@ def pis() -> Iterator[list[host.Host]]:
 
 
 @pytest.fixture
-def pi(pis: list[host.Host]) -> str:
-    """Return the first one's container."""
-    return pis[0].container
+def pi(pis: list[host.Host]) -> host.Host:
+    """Return the first one."""
+    return pis[0]

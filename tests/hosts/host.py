@@ -123,6 +123,12 @@ def start(container: str) -> None:
     await_boot(container)
 
 
+def as_root(host: Host, command: str, text: str = "") -> str:
+    """Run shell commands in the host until one fails, past all that is tested; returns what they printed."""
+    line = ("exec", "--interactive", host.container, "sh", "-ec", command)
+    return engine.docker(*line, what=f"{command} failed on {host.container}", stdin=text)
+
+
 def refuse_bad_name(name: str) -> None:
     """A set's name becomes a directory, a network and a part of the containers' names."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name):

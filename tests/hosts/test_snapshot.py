@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.hosts import engine
+from tests.hosts import host
+from tests.hosts.host import as_root
 from tests.hosts.snapshot import difference, snapshot
 
 DATA = "/var/lib/kafka/data"
@@ -32,37 +33,32 @@ UNSEEN = [
 ]
 
 
-def inside(pi: str, command: str) -> None:
-    """Change something by hand."""
-    engine.docker("exec", pi, "sh", "-ec", command, what=f"cannot run {command}")
-
-
 @pytest.fixture
-def ground(pi: str) -> str:
+def ground(pi: host.Host) -> host.Host:
     """Lay out what the changes are made to."""
-    inside(pi, "rm -rf /srv/s; mkdir /srv/s; echo one > /srv/s/file; ln -s file /srv/s/link; systemctl start ssh")
-    inside(
+    as_root(pi, "rm -rf /srv/s; mkdir /srv/s; echo one > /srv/s/file; ln -s file /srv/s/link; systemctl start ssh")
+    as_root(
         pi, f"rm -rf {DATA}; mkdir -p {DATA}/__cluster_metadata-0 {DATA}/telemetry-0; echo a > {DATA}/meta.properties"
     )
-    inside(pi, f"touch {DATA}/__cluster_metadata-0/bootstrap.checkpoint; touch -d @1000 /srv/s/file")
+    as_root(pi, f"touch {DATA}/__cluster_metadata-0/bootstrap.checkpoint; touch -d @1000 /srv/s/file")
     return pi
 
 
 @pytest.mark.parametrize("change", SEEN)
-def test_a_change_is_seen(ground: str, change: str) -> None:
-    before = snapshot(ground)
-    inside(ground, change)
-    assert any(SEEN[change] in line for line in difference(before, snapshot(ground)))
+def test_a_change_is_seen(ground: host.Host, change: str) -> None:
+    before = snapshot(ground.container)
+    as_root(ground, change)
+    assert any(SEEN[change] in line for line in difference(before, snapshot(ground.container)))
 
 
 @pytest.mark.parametrize("change", UNSEEN)
-def test_what_is_no_change_is_not_seen(ground: str, change: str) -> None:
-    before = snapshot(ground)
-    inside(ground, change)
-    assert difference(before, snapshot(ground)) == []
+def test_what_is_no_change_is_not_seen(ground: host.Host, change: str) -> None:
+    before = snapshot(ground.container)
+    as_root(ground, change)
+    assert difference(before, snapshot(ground.container)) == []
 
 
-def test_a_caller_can_add_sections(ground: str) -> None:
-    before = snapshot(ground, extra={"topics": {"telemetry": {"retention.ms": "1"}}})
-    after = snapshot(ground, extra={"topics": {"telemetry": {"retention.ms": "2"}}})
+def test_a_caller_can_add_sections(ground: host.Host) -> None:
+    before = snapshot(ground.container, extra={"topics": {"telemetry": {"retention.ms": "1"}}})
+    after = snapshot(ground.container, extra={"topics": {"telemetry": {"retention.ms": "2"}}})
     assert difference(before, after) == ["topics: telemetry: retention.ms 1 -> 2"]

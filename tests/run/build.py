@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tarfile
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from tests.hosts import cache
 from tests.hosts.step import Failure, run, step
+from tests.pages.page import README, blocks
 
 from . import collection
 
@@ -53,12 +53,11 @@ def keep_private(checkout: Path) -> None:
 
 def follow_readme() -> None:
     """Type what the README says, in one shell."""
-    blocks = re.findall(r"```sh\n(.*?)```", (cache.REPOSITORY / "README.md").read_text(), re.DOTALL)
-    lines = next((block for block in blocks if block.startswith("ansible-galaxy collection build")), "")
-    if "ansible-galaxy collection install" not in lines:
+    lines = [line for block in blocks(README) if "ansible-galaxy" in block.lines[0] for line in block.lines]
+    if not any(line.startswith("ansible-galaxy collection install") for line in lines):
         raise Failure("the README does not say how to build and install the collection", "no such lines", "write them")
-    with step("; ".join(lines.splitlines())):
-        run(["sh", "-e"], "the lines of the README do not install the collection", "type them", stdin=lines)
+    with step("; ".join(lines)):
+        run(["sh", "-e"], "the lines of the README do not install the collection", "type them", stdin="\n".join(lines))
 
 
 def check_content(archive: Path) -> None:

@@ -53,9 +53,16 @@ SHARDS = {
             *("roles/java/*", "roles/python_venv/*"),
         ),
     ),
+    "pages": Shard(
+        ("pages", "galaxy", "docs"),
+        (
+            *("README.md", "docs/*", "examples/*", "inventory/*", "galaxy.yml", "changelogs/*", "meta/*"),
+            *("roles/*/README.md", "roles/*/meta/*", "tests/pages/*", "tests/run/galaxy.py", "tests/run/docs.py"),
+        ),
+    ),
     "releases": Shard(
         tuple(pythons.RELEASES_OF_ANSIBLE),
-        ("tests/releases/*", "roles/kraft_broker/vars/*", "tests/hosts/archive.py", "tests/hosts/pom.xml", "meta/*"),
+        ("tests/releases/*", "roles/kraft_broker/vars/*", "tests/hosts/archive.py", "tests/hosts/pom.xml"),
     ),
     "pythons": Shard(
         tuple(f"{part} on Python {version}" for version in pythons.OTHERS for part in ("unit", "modules")),

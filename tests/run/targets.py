@@ -35,6 +35,7 @@ TARGETS = {
     "bare": ("bare",),
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
+    "pages": ("pages",),
     "molecule": ("molecule default", "molecule field"),
     "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
@@ -97,6 +98,8 @@ def checks() -> list[Stage]:
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
+        # A reader who is stuck does not go on.
+        check("pages", ["pytest", "-v", "--exitfirst", "tests/pages"], 1800, MACHINE, live=True),
         check("bench", ["python3", "-m", "tests.bench"], 3600, MACHINE, live=True),
     ]
 

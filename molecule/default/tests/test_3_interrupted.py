@@ -7,6 +7,7 @@ import time
 from conftest import SET, OnPi, look, send, stored, wait_until
 
 from tests.hosts import engine, host
+from tests.hosts.host import as_root
 from tests.hosts.play import inventory, playbook
 from tests.hosts.snapshot import difference
 
@@ -41,20 +42,16 @@ def test_after_a_power_cut_all_comes_up_and_site_changes_nothing(pi: host.Host, 
 
 def test_without_a_network_the_pi_serves_itself_and_a_new_address_is_corrected(pi: host.Host) -> None:
     """Looks by `docker exec`, since nothing else reaches a Pi without a network."""
-
-    def inside(command: str) -> str:
-        return engine.docker("exec", pi.container, "sh", "-c", command, what=f"{command} failed")
-
     network = host.network_name(SET)
     engine.docker("network", "disconnect", network, pi.container, what="cannot cut the network")
     host.kill(pi.container)
     engine.docker("start", pi.container, what="cannot start without a network")
-    wait_until(lambda: inside("systemctl is-active kafka || true") == "active", 90, "the broker came up")
-    assert "events" in inside("kafka topics --list")
+    wait_until(lambda: as_root(pi, "systemctl is-active kafka || true") == "active", 90, "the broker came up")
+    assert "events" in as_root(pi, "kafka topics --list")
 
     moved = pi.address.rsplit(".", 1)[0] + ".77"
     engine.docker("network", "connect", "--ip", moved, network, pi.container, what="cannot give a new address")
-    assert "events" in inside("kafka topics --list")
+    assert "events" in as_root(pi, "kafka topics --list")
     path = inventory(SET)
     path.write_text(path.read_text().replace(pi.address, moved))
     run = playbook(SET)

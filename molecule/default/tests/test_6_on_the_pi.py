@@ -7,7 +7,6 @@ by its own variables, and the archive is named in the inventory, as an owner wit
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +15,14 @@ import pytest
 from conftest import SET, OnPi
 
 from tests.hosts import archive, cache, host
+from tests.hosts.computer import wheels
 from tests.hosts.play import Run, inventory
 from tests.hosts.snapshot import difference, snapshot
 
 HOME = "/home/pi/control"
 SOURCE = inventory(SET).parent
 LEFT_OUT = {"/home/pi": "the control node's own files: the cache of python_venv, the summary"}
-# The wheels of the broker's environment lie on the Pi since its first deployment.
-PIP = f"PIP_NO_INDEX=1 PIP_FIND_LINKS='{HOME}/wheels /opt/raspi-kafka/wheels'"
+PIP = f"PIP_NO_INDEX=1 PIP_FIND_LINKS={HOME}/wheels"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def control() -> Iterator[host.Host]:
     """Make the Pi a control node, and return it; nothing of it is left afterwards."""
     pi = host.find(SET)[0]
     with tempfile.TemporaryDirectory() as scratch:
-        push(pi, pack(Path(scratch), wheels(pi)))
+        push(pi, pack(Path(scratch), wheels(pi, "ansible-core")))
     as_pi(pi, f"python3 -m venv {HOME}/venv && {PIP} {HOME}/venv/bin/pip install --quiet ansible-core")
     as_pi(pi, f"{HOME}/venv/bin/ansible-galaxy collection install --offline {HOME}/raspi-kafka-*.tar.gz")
     yield pi
@@ -47,26 +46,12 @@ def as_pi(pi: host.Host, command: str, check: bool = True) -> Run:
     return Run(done.returncode, done.stdout + done.stderr)
 
 
-def wheels(pi: host.Host) -> Path:
-    """Return a folder with ansible-core and what it needs, for the Python and the processor of the Pi."""
-    facts = "import platform, sys; print(platform.machine(), '%d.%d' % sys.version_info[:2])"
-    machine, python = as_pi(pi, f'python3 -c "{facts}"').output.split()
-    folder = cache.directory("_on_the_pi", f"{machine}-{python}")
-    if not any(folder.glob("ansible_core-*.whl")):
-        target = ["--only-binary", ":all:", "--implementation", "cp", "--python-version", python]
-        for libc in ("2014", "_2_17", "_2_28", "_2_34"):
-            target += ["--platform", f"manylinux{libc}_{machine}"]
-        command = [sys.executable, "-m", "pip", "download", "--quiet", *target, "--dest", folder, "ansible-core"]
-        subprocess.run(command, check=True, timeout=300)
-    return folder
-
-
-def pack(folder: Path, wheels: Path) -> Path:
+def pack(folder: Path, lent: Path) -> Path:
     """Collect what the Pi would have fetched itself, and an inventory with the Pi's own line of the example."""
     build = ["ansible-galaxy", "collection", "build", "--output-path", folder, cache.REPOSITORY]
     subprocess.run(build, check=True, timeout=120, stdout=subprocess.DEVNULL)
     kafka = archive.build()
-    (folder / "wheels").symlink_to(wheels)
+    (folder / "wheels").symlink_to(lent)
     (folder / kafka.path.name).symlink_to(kafka.path)
     example = (cache.REPOSITORY / "inventory" / "pis.example.ini").read_text()
     (own,) = (line.removeprefix("# ") for line in example.splitlines() if "ansible_connection=local" in line)

@@ -5,13 +5,13 @@ pi1 follows pi2's chronyd. Both run with -x, which leaves the clock of the machi
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import SET, OnPi, wait_until
 
 from tests.hosts import host
+from tests.hosts.host import as_root
 from tests.hosts.play import playbook
 
 CLOCK = "raspi-kafka-clock"
@@ -25,17 +25,10 @@ WantedBy=multi-user.target
 """
 
 
-def inside(pi: host.Host, command: str, text: str = "") -> str:
-    line = ["docker", "exec", "--interactive", pi.container, "sh", "-c", command]
-    done = subprocess.run(line, input=text, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout.strip()
-
-
 def install(pi: host.Host, configuration: str) -> None:
-    inside(pi, "apt-get update -q && apt-get install -qy --no-install-recommends chrony && systemctl disable chrony")
-    inside(pi, "cat > /etc/systemd/system/chrony.service", UNIT)
-    inside(pi, "cat > /etc/chrony/test.conf && systemctl daemon-reload", configuration)
+    as_root(pi, "apt-get update -q && apt-get install -qy --no-install-recommends chrony && systemctl disable chrony")
+    as_root(pi, "cat > /etc/systemd/system/chrony.service", UNIT)
+    as_root(pi, "cat > /etc/chrony/test.conf && systemctl daemon-reload", configuration)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +39,12 @@ def server() -> Iterator[Callable[[bool], None]]:
     install(pi1, f"server {pi2.address} iburst minpoll 0 maxpoll 0\n")
 
     def serve(wanted: bool) -> None:
-        inside(pi2, f"systemctl {'restart' if wanted else 'stop'} chrony")
-        inside(pi1, "systemctl enable --quiet chrony && systemctl restart chrony")
+        as_root(pi2, f"systemctl {'restart' if wanted else 'stop'} chrony")
+        as_root(pi1, "systemctl enable --quiet chrony && systemctl restart chrony")
 
     yield serve
-    inside(pi1, f"rm -rf {LIMIT.rsplit('/', 1)[0]} /etc/systemd/system/chrony.service && apt-get purge -qy chrony")
-    inside(pi1, f"systemctl daemon-reload && systemctl restart {CLOCK} kafka")
+    as_root(pi1, f"rm -rf {LIMIT.rsplit('/', 1)[0]} /etc/systemd/system/chrony.service && apt-get purge -qy chrony")
+    as_root(pi1, f"systemctl daemon-reload && systemctl restart {CLOCK} kafka")
     assert playbook(SET, "--limit", "pi1").code == 0  # the unit as the inventory wants it
 
 

@@ -9,17 +9,13 @@ from collections.abc import Iterator
 import pytest
 from conftest import SET, OnPi, wait_until
 
-from tests.hosts import deployed, engine, host
+from tests.hosts import deployed, host
 from tests.hosts.deployed import extra
+from tests.hosts.host import as_root
 from tests.hosts.play import playbook
 
 refused = functools.partial(deployed.refused, SET)
 ONLY_PI1 = ("--limit", "pi1")
-
-
-def on_host(one: host.Host, command: str) -> str:
-    """Run a shell command on either host, as root."""
-    return engine.docker("exec", one.container, "sh", "-ec", command, what=f"{command} failed").strip()
 
 
 # --- refused
@@ -129,13 +125,13 @@ def test_a_name_that_nobody_can_resolve(pi: host.Host) -> None:
 
 def test_a_copied_card(pi: host.Host, on: OnPi) -> None:
     pi2 = host.find(SET)[1]
-    own = on_host(pi2, "cat /etc/machine-id")
+    own = as_root(pi2, "cat /etc/machine-id")
     theirs = on("cat /etc/machine-id")
-    on_host(pi2, f"echo {theirs} > /etc/machine-id && hostname pi1")
+    as_root(pi2, f"echo {theirs} > /etc/machine-id && hostname pi1")
     try:
         text = refused(pi)
     finally:
-        on_host(pi2, f"echo {own} > /etc/machine-id && hostname pi2")
+        as_root(pi2, f"echo {own} > /etc/machine-id && hostname pi2")
     assert f"pi1 and pi2 have the same machine-id {theirs}. Is it one Pi, listed twice? Or a copied card" in text
     assert "pi1 and pi2 have the same hostname pi1. Give each its own: sudo hostnamectl hostname NAME" in text
 
@@ -202,6 +198,6 @@ def test_a_reason_outlives_a_power_cut(pi: host.Host, on: OnPi) -> None:
 
 
 def test_the_second_pi_is_a_gateway_of_its_own() -> None:
-    clusters = {json.loads(on_host(one, "cat /etc/kafka/identity.json"))["cluster_id"] for one in host.find(SET)}
+    clusters = {json.loads(as_root(one, "cat /etc/kafka/identity.json"))["cluster_id"] for one in host.find(SET)}
     assert len(clusters) == 2
-    assert on_host(host.find(SET)[1], "systemctl is-active kafka") == "active"
+    assert as_root(host.find(SET)[1], "systemctl is-active kafka") == "active"
