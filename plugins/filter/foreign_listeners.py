@@ -27,6 +27,12 @@ options:
     description: The systemd unit that may have them.
     type: str
     required: true
+  own_user_id:
+    description:
+      - Id of a user whose listeners may have them too, where the kernel tells no control group.
+      - An emulated kernel does not, nor does one that was built without socket diagnostics.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -47,7 +53,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def foreign_listeners(lines: Iterable[str], ports: Iterable[int], own_unit: str) -> list[str]:
+def foreign_listeners(lines: Iterable[str], ports: Iterable[int], own_unit: str, own_user_id: str = "") -> list[str]:
     """See DOCUMENTATION.
 
     A line of ss(8) is ``LISTEN 0 50 *:9092 *:* users:(("java",pid=4711,fd=9)) uid:999 ino:1
@@ -60,7 +66,8 @@ def foreign_listeners(lines: Iterable[str], ports: Iterable[int], own_unit: str)
         details = fields[5] if len(fields) > 5 else ""
         unit = re.search(r"cgroup:\S*/([^/\s]+)", details)
         program = re.search(r'\("([^"]+)",pid=(\d+)', details)
-        if port not in wanted or (unit and unit[1] == own_unit):
+        own = unit[1] == own_unit if unit else bool(own_user_id) and f"uid:{own_user_id}" in details.split()
+        if port not in wanted or own:
             continue
         name = f"{program[1]} (pid {program[2]})" if program else "a process"
         place = f" in {unit[1]}" if unit else "" if program else " that cannot be named"

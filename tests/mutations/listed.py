@@ -1473,14 +1473,20 @@ MUTATIONS = [
         (
             "ports of other programs count as free",
             "test_a_program_is_named_with_its_process_and_unit",
-            "if port not in wanted or (unit and unit[1] == own_unit):",
+            "if port not in wanted or own:",
             "if True:",
         ),
         (
             "any unit may have the ports",
             "test_a_hidden_process_is_named_by_its_unit",
-            " and unit[1] == own_unit",
-            "",
+            "own = unit[1] == own_unit if unit",
+            "own = True if unit",
+        ),
+        (
+            "where there are no control groups, any user may have the ports",
+            "test_without_control_groups_the_user_tells_whose_a_listener_is",
+            'f"uid:{own_user_id}" in details.split()',
+            "True",
         ),
     ),
     *of(

@@ -28,8 +28,26 @@ SEVERAL_PROCESSES = (
 )
 
 
-def taken(lines: list[str], *ports: int) -> list[str]:
-    return foreign_listeners(lines, ports, own_unit="kafka.service")
+# iproute2 6.1 on arm64 that qemu emulates: "Cannot open netlink socket: Protocol not supported".
+EMULATED = """\
+LISTEN 0      0         0.0.0.0:22    0.0.0.0:* users:(("sshd",pid=201,fd=3)) ino:1048868 sk:b584d8f6
+LISTEN 0      0         0.0.0.0:9092  0.0.0.0:* uid:999 ino:1065475 sk:9570bd74
+""".splitlines()
+
+
+def taken(lines: list[str], *ports: int, user: str = "") -> list[str]:
+    return foreign_listeners(lines, ports, own_unit="kafka.service", own_user_id=user)
+
+
+def test_without_control_groups_the_user_tells_whose_a_listener_is() -> None:
+    assert taken(EMULATED, 9092, user="999") == []
+    for other in ("", "99", "1000"):
+        assert taken(EMULATED, 9092, user=other) == ["Port 9092 is taken by a process that cannot be named."]
+
+
+def test_where_there_are_control_groups_the_user_tells_nothing() -> None:
+    other = [line.replace("kafka.service", "other.service") for line in CONTAINER]
+    assert taken(other, 9092, user="999") == ["Port 9092 is taken by a process in other.service."]
 
 
 def test_free_ports_are_free() -> None:
