@@ -72,17 +72,13 @@ class Row(NamedTuple):
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     """Return a fresh Pi and a computer of this module's own."""
-    host.up(SET, count=2)
-    try:
-        pi, computer = host.find(SET)
+    with host.fresh(SET, count=2) as (pi, computer):
         as_root(pi, FRESH)
         begin(pi, "apt-get update && apt-get install -qy --no-install-recommends unattended-upgrades")
         begin(computer, "apt-get update")
         equip(computer, pi)
         ended(computer)
         yield Desk(pi, computer)
-    finally:
-        host.down(SET)
 
 
 def begin(machine: host.Host, command: str) -> None:

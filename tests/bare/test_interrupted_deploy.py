@@ -36,9 +36,8 @@ os.execvp(sys.argv[1], sys.argv[1:])
 @pytest.fixture(scope="module")
 def bare() -> Iterator[host.Host]:
     """Return a bare Pi of this module's own."""
-    host.up(SET)
-    yield host.find(SET)[0]
-    host.down(SET)
+    with host.fresh(SET) as (pi,):
+        yield pi
 
 
 def runs(pi: host.Host, pattern: str) -> Callable[[], bool]:

@@ -29,16 +29,12 @@ USERS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subui
 @pytest.fixture(scope="module")
 def deployed() -> Iterator[tuple[host.Host, dict[str, Any]]]:
     """Return a Pi that was deployed, and what it looked like before."""
-    host.up(SET)
-    (pi,) = host.find(SET)
-    as_root(pi, f"mkdir {SECOND}")
-    # The first contact leaves Ansible's scratch folder and a mark of sudo in the home of user pi.
-    before = snapshot(pi.container)
-    try:
+    with host.fresh(SET) as (pi,):
+        as_root(pi, f"mkdir {SECOND}")
+        # The first contact leaves Ansible's scratch folder and a mark of sudo in the home of user pi.
+        before = snapshot(pi.container)
         assert playbook(SET, *DIRECTORIES).code == 0
         yield pi, before
-    finally:
-        host.down(SET)
 
 
 def uninstall(*arguments: str) -> Run:

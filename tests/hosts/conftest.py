@@ -13,10 +13,8 @@ SET = "hosts-self-test"
 def pis() -> Iterator[list[host.Host]]:
     """Return bare hosts that run."""
     engine.up()
-    host.down(SET)
-    host.up(SET, count=2)
-    yield host.find(SET)
-    host.down(SET)
+    with host.fresh(SET, count=2) as hosts:
+        yield hosts
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Hosts made of that image: a network, containers that boot, an inventory for them."""
 
+import contextlib
 import json
 import re
 import shutil
 import subprocess
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -65,7 +67,6 @@ def up(
     kafka = archive.build()
     directory = cache.directory(name)
     hosts = boot(name, count, tag, directory)
-    slow = {} if arch == emulation.NATIVE else {"pi_host_timeout_factor": str(emulation.TIMEOUT_FACTOR)}
     path = directory / "pis.ini"
     path.write_text(
         inventory.rewrite(
@@ -76,13 +77,24 @@ def up(
                 "kraft_broker_archive_sha512": kafka.sha512,
                 # A stand-in has no time service of its own, and the clock of its machine may have none either.
                 "pi_host_clock_wait": "3",
-                **slow,
+                "pi_host_timeout_factor": str(emulation.timeout_factor(arch)),
             },
         )
     )
     for host in hosts:
         tell(f"{host.name}: {' '.join(host.ssh(directory))}")
     return path
+
+
+@contextlib.contextmanager
+def fresh(name: str, count: int = 1, suite: str = image.SUITE) -> Iterator[list[Host]]:
+    """Boot hosts that nobody has used, and remove them in the end; a run that was killed may have left some."""
+    down(name)
+    try:
+        up(name, count, suite)
+        yield find(name)
+    finally:
+        down(name)
 
 
 def down(name: str) -> None:

@@ -60,17 +60,12 @@ class Desk(NamedTuple):
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
     """Return a bare Pi and a computer without Ansible that has the key that the Pi was flashed with."""
-    host.down(SET)
-    host.up(SET, count=2)
-    try:
-        pi, computer = host.find(SET)
+    with host.fresh(SET, count=2) as (pi, computer):
         as_root(computer, "apt-get update")
         furnish(computer, "ansible-core>=2.17")
         push(computer, host.key(), f"{HOME}/.ssh/id_ed25519")
         with Terminal(computer, HOME) as terminal:
             yield Desk(pi, computer, terminal)
-    finally:
-        host.down(SET)
 
 
 # --- what a reader answers

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.hosts import archive, cache, engine, host
+from tests.hosts import archive, cache, host
 from tests.hosts.deployed import extra, wait_until
 from tests.hosts.play import Run, playbook
 
@@ -38,18 +38,14 @@ USED = {
 @pytest.fixture(scope="module")
 def pi() -> Iterator[host.Host]:
     """Return a bare Pi of this module's own."""
-    host.up(USED.name, suite=USED.suite)
-    yield host.find(USED.name)[0]
-    host.down(USED.name)
-
-
-def inside(pi: host.Host, command: str) -> str:
-    return engine.docker("exec", pi.container, "sh", "-c", command, what=f"{command} failed").strip()
+    with host.fresh(USED.name, suite=USED.suite) as (pi,):
+        yield pi
 
 
 def broker(pi: host.Host) -> str:
     """The process of a broker that is ready; empty if there is none."""
-    return inside(pi, "systemctl --quiet is-active kafka && systemctl show --property MainPID --value kafka || true")
+    ask = "systemctl --quiet is-active kafka && systemctl show --property MainPID --value kafka || true"
+    return host.as_root(pi, ask).strip()
 
 
 def played(book: str) -> Run:
@@ -71,8 +67,8 @@ def test_a_bare_host_becomes_a_proven_gateway(pi: host.Host, capsys: pytest.Capt
     assert f"proof on the Pi {proof}, 100 found on disk" in run.text
     assert f"proof from the control node {proof}" in run.text
     (seen,) = re.findall(r"ran with (ansible-core \S+ on Python \S+ for \S+ \S+ with Python \S+);", run.text)
-    java = inside(pi, "java -version 2>&1 | head -1")
-    started = inside(pi, "journalctl --unit kafka --output cat")
+    java = host.as_root(pi, "java -version 2>&1 | head -1")
+    started = host.as_root(pi, "journalctl --unit kafka --output cat")
     (kafka,) = set(re.findall(r"\bKafka version: ([\d.]+)", started))
     with capsys.disabled():
         print(f"\n{USED.name}: {seen}, {java}, Kafka {kafka}")
@@ -96,6 +92,6 @@ def test_the_proof_alone_succeeds() -> None:
 
 def test_a_broker_that_is_killed_comes_back(pi: host.Host) -> None:
     killed = broker(pi)
-    inside(pi, f"kill -9 {killed}")
+    host.as_root(pi, f"kill -9 {killed}")
     wait_until(lambda: broker(pi) not in ("", killed), 120, "the broker is back")
     assert played("playbooks/verify.yml").code == 0

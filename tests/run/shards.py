@@ -58,6 +58,7 @@ SHARDS = {
         (
             *("README.md", "docs/*", "examples/*", "inventory/*", "galaxy.yml", "changelogs/*", "meta/*"),
             *("roles/*/README.md", "roles/*/meta/*", "tests/pages/*", "tests/run/galaxy.py", "tests/run/docs.py"),
+            *("tests/galaxy.*", "tests/run/collection.py"),
         ),
     ),
     "releases": Shard(
@@ -66,7 +67,10 @@ SHARDS = {
     ),
     "pythons": Shard(
         tuple(f"{part} on Python {version}" for version in pythons.OTHERS for part in ("unit", "modules")),
-        ("tests/e2e/*", "tests/run/pythons.py", "tests/unit/systems/*", "plugins/module_utils/*"),
+        (
+            *("tests/e2e/*", "tests/run/pythons.py", "tests/unit/systems/*", "plugins/module_utils/*"),
+            *("tests/requirements.*", "tests/module_args.py"),
+        ),
     ),
 }
 
@@ -81,11 +85,12 @@ def choose(shards: Mapping[str, Shard] = SHARDS) -> tuple[str, str]:
         if wanted not in shards:
             raise Failure(f"there is no shard {wanted}", f"there are {', '.join(shards)}", "name one of them in SHARD")
         return wanted, "as SHARD says"
-    lines = touched(shards, changed(base()))
+    since, what = base()
+    lines = touched(shards, changed(since))
     # Of equals the first: max() keeps the order.
     name = max(shards, key=lambda each: lines[each])
     told = ", ".join(f"{each} {count}" for each, count in lines.items())
-    return name, f"changed lines by shard: {told}"
+    return name, f"lines changed {what}, by shard: {told}"
 
 
 def touched(shards: Mapping[str, Shard], lines: Mapping[str, int]) -> dict[str, int]:
@@ -96,15 +101,17 @@ def touched(shards: Mapping[str, Shard], lines: Mapping[str, int]) -> dict[str, 
     }
 
 
-def base() -> str:
-    """Return the commit that the change is compared with; empty where this is no git checkout."""
+def base() -> tuple[str, str]:
+    """Return the commit that the change is compared with, none where this is no git checkout, and what that means."""
     head = git("rev-parse", "HEAD")
     left = git("merge-base", "HEAD", "origin/main")
     if left and left != head:
-        return left
+        return left, "since origin/main"
     when = git("show", "--no-patch", "--format=%ct", "HEAD")
     before = when and git("rev-list", "--max-count=1", f"--before={int(when) - 3600 * HOURS}", "HEAD")
-    return before or (head and EMPTY_TREE)
+    if before:
+        return before, f"in {HOURS} hours"
+    return (EMPTY_TREE, "in all, for lack of history") if head else ("", "unknown, for lack of git")
 
 
 def changed(since: str) -> dict[str, int]:

@@ -35,6 +35,8 @@ class Stage:
     env: dict[str, str] = field(default_factory=dict)
     absent: str = ""
     """Why there is nothing to run, if so."""
+    finds_out: bool = False
+    """Its command finds out whether this machine can have it, and exits with CANNOT_BE_HAD if not."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def run(stage: Stage) -> Result:
     state, why = FAILED, ""
     try:
         code = wait(stage, log, began + stage.limit)
-        state = {0: PASSED, CANNOT_BE_HAD: SKIPPED}.get(code, FAILED)
+        state = {0: PASSED, CANNOT_BE_HAD: SKIPPED if stage.finds_out else FAILED}.get(code, FAILED)
         why = {FAILED: f"exit {code}", SKIPPED: last_line(log.read_text(errors="replace"))}.get(state, "")
     except TimeoutError:
         why = f"took more than {stage.limit} s"

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tests.hosts import cache, host
@@ -107,10 +108,11 @@ def checks() -> list[Stage]:
 def machine() -> list[Stage]:
     """Return what hosts need; no package of the environment is used here."""
     hosts = [sys.executable, "-m", "tests.hosts"]
+    image = Stage("image", [*hosts, "image"], 900, ("engine",), live=True, env=environment())
     return [
         Stage("engine", [*module("engine"), "up"], 600, live=True, env=environment()),
-        Stage("image", [*hosts, "image"], 900, ("engine",), live=True, env=environment()),
-        Stage("image arm64", [*hosts, "image", "--arch", "arm64"], 900, ("engine",), live=True, env=environment()),
+        image,
+        replace(image, name="image arm64", command=[*image.command, "--arch", "arm64"], finds_out=True),
         Stage("archive", [*hosts, "archive"], 900, live=True, env=environment()),
     ]
 

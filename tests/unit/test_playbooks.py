@@ -129,3 +129,15 @@ def test_one_variable_multiplies_the_time_outs_of_the_proof(tmp_path: Path, fact
     (proof,) = pi.given("produce_consume")
     assert [int(one["request_timeout_ms"]) for one in (topic, proof)] == [30000 * factor] * 2
     assert int(proof["timeout"]) == 120 * factor
+
+
+@pytest.mark.parametrize(("variables", "seconds"), [("", "50"), (" ansible_ssh_timeout=20", "100")])
+def test_it_multiplies_what_ssh_and_sudo_have(tmp_path: Path, variables: str, seconds: str) -> None:
+    inventory = f"[pis]\n{PI} pi_host_timeout_factor=5{variables}\n"
+    said = play(tmp_path, inventory, "-v", book="playbooks/preflight.yml", fails=False)
+    assert re.search(rf'"ansible_ssh_timeout": "?{seconds}\b', said)
+
+
+def test_what_a_user_gives_ssh_is_left_alone(tmp_path: Path) -> None:
+    inventory = f"[pis]\n{PI} ansible_ssh_timeout=20\n"
+    assert "ansible_ssh_timeout" not in play(tmp_path, inventory, "-v", book="playbooks/preflight.yml", fails=False)

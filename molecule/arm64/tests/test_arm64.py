@@ -9,7 +9,8 @@ from tests.hosts.play import playbook
 
 ELF_MACHINE_AARCH64 = "b7 00"  # bytes 18 and 19 of the file (System V ABI, ELF header)
 MACHINES = "while read -r file; do od --skip-bytes=18 --read-bytes=2 --address-radix=n --format=x1 $file; done"
-SECONDS_OF_A_START = 120 * emulation.TIMEOUT_FACTOR + 30
+FACTOR = emulation.timeout_factor(emulation.ARM64)
+SECONDS_OF_A_START = 120 * FACTOR + 30
 
 
 def machines(on: OnPi, find: str) -> set[str]:
@@ -47,7 +48,7 @@ def test_a_second_run_changes_nothing_and_proves_it_again() -> None:
     assert run.code == 0
     assert run.count("pi1", "changed") == 0
     # sudo and sshd are emulated too: what Ansible itself waits for follows the variable for slow hosts.
-    assert f"ConnectTimeout={10 * emulation.TIMEOUT_FACTOR}" in run.output
+    assert f"ConnectTimeout={10 * FACTOR}" in run.output
     assert "proof on the Pi 100 sent, 100 read from the beginning, 100 found on disk" in run.text
     assert "proof from the control node 100 sent, 100 read from the beginning" in run.text
 

@@ -47,7 +47,7 @@ def commit(place: Path, when: str, name: str, lines: int, monkeypatch: pytest.Mo
 def test_the_shard_with_most_changed_lines_is_chosen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(repository, "2026-01-03T00:00:00Z", "roles/b/one.yml", 3, monkeypatch)
     commit(repository, "2026-01-03T01:00:00Z", "roles/a/two.yml", 2, monkeypatch)
-    assert choose(TWO) == ("b", "changed lines by shard: a 2, b 3")
+    assert choose(TWO) == ("b", "lines changed in 12 hours, by shard: a 2, b 3")
 
 
 def test_what_is_not_committed_yet_counts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,18 +61,18 @@ def test_a_branch_is_compared_with_main(repository: Path, monkeypatch: pytest.Mo
     commit(repository, "2026-01-03T00:00:00Z", "roles/a/one.yml", 100, monkeypatch)
     git(repository, "update-ref", "refs/remotes/origin/main", "HEAD")
     commit(repository, "2026-01-03T01:00:00Z", "roles/b/one.yml", 1, monkeypatch)
-    assert choose(TWO) == ("b", "changed lines by shard: a 0, b 1")
+    assert choose(TWO) == ("b", "lines changed since origin/main, by shard: a 0, b 1")
 
 
 @pytest.mark.usefixtures("repository")
 def test_of_a_history_without_a_beginning_all_counts() -> None:
-    assert choose(TWO) == ("a", "changed lines by shard: a 50, b 0")
+    assert choose(TWO) == ("a", "lines changed in all, for lack of history, by shard: a 50, b 0")
 
 
 @pytest.mark.usefixtures("repository")
 def test_without_git_the_first_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert choose(TWO)[0] == "a"
+    assert choose(TWO) == ("a", "lines changed unknown, for lack of git, by shard: a 0, b 0")
 
 
 @pytest.mark.usefixtures("repository")

@@ -42,8 +42,9 @@ def test_exit_0_passes_and_its_output_is_kept(tmp_path: Path) -> None:
 
 
 def test_what_this_machine_cannot_run_is_skipped_with_the_reason() -> None:
-    result = stage.run(made("qemu", "echo begin; echo no binfmt_misc here; exit 77"))
+    result = stage.run(made("qemu", "echo begin; echo no binfmt_misc here; exit 77", finds_out=True))
     assert (result.state, result.why) == (SKIPPED, "no binfmt_misc here")
+    assert stage.run(made("other", "exit 77")).state == FAILED
 
 
 def test_a_failure_shows_its_last_lines(capfd: pytest.CaptureFixture[str]) -> None:
