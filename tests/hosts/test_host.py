@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.hosts import archive, cache, host, image
+from tests.hosts import archive, cache, emulation, host, image
 from tests.hosts.step import Failure
 
 from .conftest import SET
@@ -87,7 +87,7 @@ def test_down_removes_only_its_own(pis: list[host.Host]) -> None:
     assert host.inspect(other.container) is None
     assert host.subnet_of("hosts-self-test-2") is None
     assert host.find(SET) == pis
-    assert image.exists(image.tag_of(image.SUITE))
+    assert image.exists(image.tag_of(image.SUITE, emulation.NATIVE))
 
 
 def test_a_bad_name_is_refused() -> None:
