@@ -75,7 +75,7 @@ SHARDS = {
 }
 
 
-def choose(shards: Mapping[str, Shard] = SHARDS) -> tuple[str, str]:
+def choose(shards: Mapping[str, Shard]) -> tuple[str, str]:
     """Return a shard's name, and why it is this one.
 
     :raises Failure: $SHARD names none.

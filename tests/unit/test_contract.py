@@ -29,7 +29,7 @@ NOT_IN_THE_INVENTORY = {
     "topics_bootstrap_servers": "follows kraft_broker_local_port",
     "verify_bootstrap_servers": "follows kraft_broker_port",
     "pi_host_packages": "other roles give it to their tasks",
-    "verify_timeout": "follows pi_host_timeout_factor",
+    "verify_timeout": "pi_host_timeout_factor multiplies it",
 }
 RESERVED = {
     *("name", "when", "loop", "loop_control", "register", "vars", "block", "rescue", "always", "become", "delegate_to"),

@@ -87,7 +87,7 @@ def test_a_comment_is_none_of_the_command(line: str, typed: str) -> None:
 def test_a_block_whose_place_a_reader_cannot_tell_is_refused(tmp_path: Path, before: str, reason: str) -> None:
     (one,) = read(tmp_path, f"{before}\n\n```sh\nls\n```\n")
     with pytest.raises(Failure, match=f"^page.md:[0-9]+: where is it typed: the paragraph before {reason};"):
-        _ = one.place
+        assert one.place
 
 
 @pytest.mark.parametrize("opening", ["```", "```bash", "```console", "    "])
