@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from . import archive, emulation, engine, host, image, inventory
-from .step import CANNOT_BE_HAD, Failure, tell
+from .step import CANNOT_BE_HAD, Failure, ImpossibleError, tell
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
     except Failure as failure:
         tell(str(failure))
         return 1
-    except emulation.ImpossibleError as reason:
+    except ImpossibleError as reason:
         tell(str(reason))
         return CANNOT_BE_HAD
     return 0

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 from . import package
-from .step import Failure, run, step, tell
+from .step import Failure, ImpossibleError, run, step, tell
 
 ARM64 = "arm64"
 NATIVE = {"x86_64": "amd64", "aarch64": ARM64}.get(platform.machine(), platform.machine())
@@ -24,10 +24,6 @@ FLAGS = "POCF"
 def timeout_factor(arch: str) -> int:
     """Return the pi_host_timeout_factor of a host: emulated on a 2-core x86-64 machine, Kafka took 50 s to start."""
     return 1 if arch == NATIVE else 5
-
-
-class ImpossibleError(Exception):
-    """Why there is no emulation here: not a failure, but nothing was tried either."""
 
 
 def up() -> None:

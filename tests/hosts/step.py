@@ -11,6 +11,10 @@ from pathlib import Path
 CANNOT_BE_HAD = 77
 
 
+class ImpossibleError(Exception):
+    """Why this machine cannot have something: not a failure, but nothing was tried either."""
+
+
 class Failure(Exception):  # it is read as "Failure: what, why, what to do"
     """What failed, why, and what to do about it."""
 

@@ -6,7 +6,6 @@ The Python that runs this decides by which: tests/requirements.txt locks an ansi
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import pytest
 from tests.hosts import archive, cache, host
 from tests.hosts.deployed import extra, wait_until
 from tests.hosts.play import Run, playbook
+from tests.run import pythons
 
 
 class Release(NamedTuple):
@@ -28,11 +28,10 @@ class Release(NamedTuple):
     kafka: str
 
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 USED = {
     "3.10": Release("core217", "2.17", "bookworm", "12", "17", "4.1.2"),
     "3.13": Release("core221", "2.21", "trixie", "13", "21", archive.VERSION),
-}[PYTHON]
+}[pythons.OWN]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,8 @@ def test_a_bare_host_becomes_a_proven_gateway(pi: host.Host, capsys: pytest.Capt
     with capsys.disabled():
         print(f"\n{USED.name}: {seen}, {java}, Kafka {kafka}")
     assert re.fullmatch(
-        rf"ansible-core {USED.core}\.\d+ on Python {PYTHON}\.\d+ for Debian {USED.debian}\S* with Python 3\.\S+", seen
+        rf"ansible-core {USED.core}\.\d+ on Python {pythons.OWN}\.\d+ for Debian {USED.debian}\S* with Python 3\.\S+",
+        seen,
     )
     assert f'"{USED.java}.' in java
     assert kafka == USED.kafka

@@ -14,8 +14,8 @@ from tests.hosts import cache
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 # From Ubuntu 22.04's to Debian 13's.
 RELEASES = ("3.10", "3.11", "3.12", "3.13")
-# The oldest ansible-core that is supported, and the newest that is locked.
-RELEASES_OF_ANSIBLE = {f"releases on Python {version}": version for version in (RELEASES[0], RELEASES[-1])}
+# Stage -> Python: those with the oldest ansible-core that is supported, and with the newest that is locked.
+CONTROL_NODES = {f"releases on Python {version}": version for version in (RELEASES[0], RELEASES[-1])}
 OTHERS = tuple(version for version in RELEASES if version != OWN)
 
 

@@ -9,10 +9,10 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.hosts import cache, package
+from tests.hosts import cache
 from tests.hosts.step import Failure, run
 
-from . import collection
+from . import collection, pythons
 
 GET_PIP = "import ensurepip, sys\nsys.argv = sys.argv[:1]\nensurepip.bootstrap()\n"
 # Of its tests, those that read plugins; each says that it runs, or that it has no targets.
@@ -24,9 +24,8 @@ def main() -> int:
     root = cache.directory("sanity")
     tree = copy(root / "ansible_collections" / "raspi" / "kafka")
     home = make_home(root / "home")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     environment = ["env", "--unset=PYTHONPATH", f"HOME={home}"]
-    command = ["ansible-test", "sanity", "--local", "--requirements", "--color", "no", "--python", version]
+    command = ["ansible-test", "sanity", "--local", "--requirements", "--color", "no", "--python", pythons.OWN]
     with subprocess.Popen(
         [*environment, *command], cwd=tree, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -42,7 +41,6 @@ def copy(tree: Path) -> Path:
     """Copy the checkout as it is now into a repository of its own: within ours, everything here is ignored."""
     shutil.rmtree(tree, ignore_errors=True)
     collection.copy(tree, ".collections")
-    package.ensure({"git": "git"})
     run(["git", "init", "--quiet", tree], "git init failed", "look at this git")
     return tree
 

@@ -62,7 +62,7 @@ SHARDS = {
         ),
     ),
     "releases": Shard(
-        tuple(pythons.RELEASES_OF_ANSIBLE),
+        tuple(pythons.CONTROL_NODES),
         ("tests/releases/*", "roles/kraft_broker/vars/*", "tests/hosts/archive.py", "tests/hosts/pom.xml"),
     ),
     "pythons": Shard(

@@ -65,8 +65,12 @@ def run(stage: Stage) -> Result:
     state, why = FAILED, ""
     try:
         code = wait(stage, log, began + stage.limit)
-        state = {0: PASSED, CANNOT_BE_HAD: SKIPPED if stage.finds_out else FAILED}.get(code, FAILED)
-        why = {FAILED: f"exit {code}", SKIPPED: last_line(log.read_text(errors="replace"))}.get(state, "")
+        if code == 0:
+            state = PASSED
+        elif code == CANNOT_BE_HAD and stage.finds_out:
+            state, why = SKIPPED, last_line(log.read_text(errors="replace"))
+        else:
+            why = f"exit {code}"
     except TimeoutError:
         why = f"took more than {stage.limit} s"
     except FileNotFoundError as missing:

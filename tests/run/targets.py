@@ -124,7 +124,7 @@ def other_pythons() -> list[Stage]:
         place, env = venv_of(version), environment(version)
         make = [*module("venv"), "--python", version]
         found += [
-            Stage(place, make, 900, live=True, env=env, absent=pythons.absent(version)),
+            Stage(place, make, 900, live=True, env=env, finds_out=True),
             Stage(f"unit on Python {version}", ["pytest", "tests/unit"], 900, (place,), env=env),
             Stage(f"modules on Python {version}", MODULES, 900, (place, "archive"), env=env),
         ]
@@ -136,7 +136,7 @@ def releases() -> list[Stage]:
     command = ["pytest", "-v", "tests/releases"]
     return [
         Stage(name, command, 1800, (venv_of(version), *MACHINE), live=True, env=environment(version))
-        for name, version in pythons.RELEASES_OF_ANSIBLE.items()
+        for name, version in pythons.CONTROL_NODES.items()
     ]
 
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.hosts import cache, package
-from tests.hosts.step import Failure, run, step, tell
+from tests.hosts.step import CANNOT_BE_HAD, Failure, ImpossibleError, run, step, tell
 
 from . import pythons
 
@@ -21,10 +21,13 @@ ALL = "all"
 
 
 def main(packages: list[str], version: str = pythons.OWN, lock: Path = LOCK, name: str = "") -> Path:
-    """Make the environment unless it is there with what is wanted; return where it is."""
+    """Make the environment unless it is there with what is wanted; return where it is.
+
+    :raises ImpossibleError: there is no such Python here.
+    """
     python, place = pythons.find(version), cache.directory(name) if name else pythons.environment(version)
     if not python:
-        raise Failure(f"cannot make {place.name}", pythons.absent(version), "install it, from apt or by pyenv")
+        raise ImpossibleError(pythons.absent(version))
     recipe = cache.fingerprint(lock.read_bytes(), ask(python, "sys.version + sys.base_prefix"), str(place))
     mark = place / ".complete"
     wanted = " ".join(sorted(packages)) or ALL
@@ -73,3 +76,6 @@ if __name__ == "__main__":
         main(options.packages, options.python)
     except Failure as failure:
         sys.exit(str(failure))
+    except ImpossibleError as reason:
+        tell(str(reason))
+        sys.exit(CANNOT_BE_HAD)
