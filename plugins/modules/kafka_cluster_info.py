@@ -243,9 +243,7 @@ reason:
   sample: unreachable
 """
 
-import base64
 import typing as t
-import uuid
 from collections import Counter
 
 from ansible.module_utils.basic import AnsibleModule
@@ -260,6 +258,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     join_server,
     run,
 )
+from ansible_collections.raspi.kafka.plugins.module_utils._quorum import quorum_info
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -281,45 +280,6 @@ def brokers_info(cluster: Mapping[str, t.Any]) -> list[Described]:
         }
         for broker in sorted(cluster["brokers"], key=lambda broker: broker["broker_id"])
     ]
-
-
-def kafka_id(value: str | uuid.UUID | None) -> str | None:
-    """An id as Kafka writes it into meta.properties: base64, not the hexadecimal form of a UUID."""
-    if value is None:
-        return None
-    return base64.urlsafe_b64encode(uuid.UUID(str(value)).bytes).rstrip(b"=").decode()
-
-
-def quorum_replica(replica: Mapping[str, t.Any], leader: Mapping[str, t.Any]) -> Described:
-    caught_up, leaders = replica["last_caught_up_timestamp"], leader["last_caught_up_timestamp"]
-    return {
-        "id": replica["replica_id"],
-        "directory_id": kafka_id(replica.get("replica_directory_id")),
-        "log_end_offset": replica["log_end_offset"],
-        "lag": max(0, leader["log_end_offset"] - replica["log_end_offset"]),
-        "last_fetch_timestamp": replica["last_fetch_timestamp"] if replica["last_fetch_timestamp"] >= 0 else None,
-        "last_caught_up_timestamp": caught_up if caught_up >= 0 else None,
-        "caught_up_lag_ms": max(0, leaders - caught_up) if caught_up >= 0 else None,
-    }
-
-
-def quorum_info(response: Mapping[str, t.Any]) -> Described:
-    quorum = response["topics"][0]["partitions"][0]
-    voters = sorted(quorum["current_voters"], key=lambda voter: voter["replica_id"])
-    observers = sorted(quorum["observers"], key=lambda observer: observer["replica_id"])
-    leader = next(voter for voter in voters if voter["replica_id"] == quorum["leader_id"])
-    return {
-        "leader_id": quorum["leader_id"],
-        "leader_epoch": quorum["leader_epoch"],
-        "high_watermark": quorum["high_watermark"],
-        "voters": [quorum_replica(voter, leader) for voter in voters],
-        "observers": [quorum_replica(observer, leader) for observer in observers],
-        "endpoints": [
-            {"id": node["node_id"], "listener": listener["name"], "host": listener["host"], "port": listener["port"]}
-            for node in sorted(response.get("nodes") or [], key=lambda node: node["node_id"])
-            for listener in node["listeners"]
-        ],
-    }
 
 
 def partition_info(partition: Mapping[str, t.Any]) -> Described:
