@@ -10,7 +10,8 @@ module: kraft_format
 short_description: Give the log directories of a KRaft node their identity, once
 version_added: 0.1.0
 description:
-  - Formats the log directories of an Apache Kafka node in KRaft mode as the first node of a dynamic quorum (KIP-853).
+  - Formats the log directories of an Apache Kafka node in KRaft mode, as the first node of a dynamic quorum (KIP-853) or
+    as one that joins.
   - The cluster id and the node id are written to a manifest before anything is formatted, so that a format which
     was interrupted is resumed with the same identity.
   - Compares the manifest with the C(meta.properties) of every log directory. A difference is an error that says both
@@ -43,6 +44,21 @@ options:
       - Empty means the one of the manifest, and where there is none, a new random one.
     type: str
     default: ''
+  state:
+    description:
+      - With V(formatted) the node has its manifest and all its directories are formatted.
+      - With V(recorded) only the manifest is written, so that all nodes of a cluster know who they are before the first
+        one is formatted.
+    type: str
+    choices: [formatted, recorded]
+    default: formatted
+  founds:
+    description:
+      - Whether this node is the first of its cluster, a quorum of one voter. Exactly one node of a cluster is.
+      - All others are formatted to join, as a broker or as a controller that others admit as a voter.
+      - A node with one formatted directory founds nothing any more.
+    type: bool
+    default: true
   config:
     description: The C(server.properties) of the node. Needed to format, not to check.
     type: path
@@ -84,6 +100,16 @@ node_id:
   type: int
   returned: success
   sample: 1
+recorded:
+  description: Whether the manifest was there before.
+  type: bool
+  returned: success
+  sample: true
+fresh:
+  description: Whether none of the directories was formatted before.
+  type: bool
+  returned: success
+  sample: false
 formatted:
   description: The directories that were formatted now, or would be.
   type: list
@@ -96,6 +122,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -130,15 +157,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do: ``identity`` for the manifest, and the directories that have none."""
+    """What to do: ``identity`` for the manifest, and the directories that have none; ``fresh`` if none has one."""
 
     identity: Identity
     write_manifest: bool
     unformatted: list[str]
-
-    @property
-    def changed(self) -> bool:
-        return self.write_manifest or bool(self.unformatted)
+    fresh: bool
 
 
 def new_cluster_id() -> str:
@@ -310,7 +334,8 @@ def plan(
     identity = choose_identity(wanted, manifest, manifest_path, found)
     recorded = manifest.log_dirs if manifest else []
     check_formatted(recorded, found)
-    return Plan(identity, recorded != list(found), [path for path, one in found.items() if one is None])
+    unformatted = [path for path, one in found.items() if one is None]
+    return Plan(identity, recorded != list(found), unformatted, fresh=len(unformatted) == len(found))
 
 
 def write_manifest(path: str, manifest: Manifest) -> None:
@@ -336,16 +361,32 @@ def reason(output: str) -> str:
     return re.sub(r'^(Exception in thread "[^"]*"|Caused by:) ', "", lines[-1].strip()) if lines else "no output"
 
 
-def format_storage(module: AnsibleModule, identity: Identity) -> None:
+def remove_leftovers(log_dirs: list[str]) -> None:
+    """Remove what an interrupted format left in directories that have no identity.
+
+    The snapshot with the first voter (bootstrap.checkpoint) must not stay where a node joins: it would lead a quorum of
+    its own, in a cluster of the same id. `foreign_entries` has refused whatever else may be there.
+    """
+    for path in log_dirs:
+        for name in os.listdir(path):
+            entry = os.path.join(path, name)
+            if os.path.isdir(entry) and name.startswith(_FORMAT_LEFTOVERS):
+                shutil.rmtree(entry)
+            elif name.startswith(_FORMAT_LEFTOVERS):
+                os.remove(entry)
+
+
+def format_storage(module: AnsibleModule, identity: Identity, quorum: str) -> None:
     """Run Kafka's StorageTool; directories that are formatted already are left alone by it.
 
+    :param quorum: ``--standalone`` or ``--no-initial-controllers`` (KIP-853).
     :raises FormatError: the tool failed.
     """
     command = [
         "runuser", "-u", module.params["user"], "--",
         "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:+PerfDisableSharedMem", "-Xmx128m",
         "-cp", os.path.join(module.params["libs"], "*"), "kafka.tools.StorageTool",
-        "format", "--standalone", "--ignore-formatted",
+        "format", quorum, "--ignore-formatted",
         f"--cluster-id={identity.cluster_id}", f"--config={module.params['config']}",
     ]  # fmt: skip
     code, out, err = module.run_command(command, cwd="/")
@@ -357,18 +398,27 @@ def format_storage(module: AnsibleModule, identity: Identity) -> None:
         )
 
 
+def record(module: AnsibleModule, identity: Identity, manifest: Manifest | None) -> Identity:
+    """Write the manifest of a node that has none; an identity without cluster id draws one."""
+    if manifest:
+        return identity
+    identity = Identity(identity.cluster_id or new_cluster_id(), identity.node_id)
+    write_manifest(module.params["manifest"], Manifest(identity, []))
+    return identity
+
+
 def apply(module: AnsibleModule, todo: Plan, manifest: Manifest | None) -> Identity:
     """Write what the plan says, the manifest first."""
-    identity = todo.identity
+    if module.params["state"] == "recorded":
+        return record(module, todo.identity, manifest)
     if todo.unformatted and not (module.params["config"] and module.params["libs"]):
         names = ", ".join(todo.unformatted)
         raise FormatError(f"The options config and libs are needed to format {names}. Nothing was changed.")
-    if not identity.cluster_id:
-        identity = Identity(new_cluster_id(), identity.node_id)
+    identity = record(module, todo.identity, manifest)
     if todo.unformatted:
-        write_manifest(module.params["manifest"], Manifest(identity, manifest.log_dirs if manifest else []))
-    if todo.unformatted:
-        format_storage(module, identity)
+        remove_leftovers(todo.unformatted)
+        founds = module.params["founds"] and todo.fresh
+        format_storage(module, identity, "--standalone" if founds else "--no-initial-controllers")
     for path in todo.unformatted:
         if read_identity(path) != identity:
             raise FormatError(
@@ -394,15 +444,20 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     manifest = read_manifest(params["manifest"])
     todo = plan(wanted, manifest, params["manifest"], found, foreign)
     check_order(params["log_dirs"])
-    before = describe(manifest, found)
-    identity = todo.identity if module.check_mode or not todo.changed else apply(module, todo, manifest)
-    after = describe(Manifest(identity, params["log_dirs"]), dict.fromkeys(found, identity))
+    only_record = params["state"] == "recorded"
+    changed = manifest is None if only_record else todo.write_manifest or bool(todo.unformatted)
+    identity = todo.identity if module.check_mode or not changed else apply(module, todo, manifest)
+    after = (manifest or Manifest(identity, []), found)
+    if not only_record:
+        after = (Manifest(identity, params["log_dirs"]), dict.fromkeys(found, identity))
     return {
-        "changed": todo.changed,
+        "changed": changed,
         "cluster_id": identity.cluster_id,
         "node_id": identity.node_id,
-        "formatted": todo.unformatted,
-        "diff": {"before": before, "after": after},
+        "recorded": manifest is not None,
+        "fresh": todo.fresh,
+        "formatted": [] if only_record else todo.unformatted,
+        "diff": {"before": describe(manifest, found), "after": describe(*after)},
     }
 
 
@@ -413,6 +468,8 @@ def main() -> None:
             "node_id": {"type": "int", "required": True},
             "manifest": {"type": "path", "required": True},
             "cluster_id": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["formatted", "recorded"], "default": "formatted"},
+            "founds": {"type": "bool", "default": True},
             "config": {"type": "path"},
             "libs": {"type": "path"},
             "user": {"type": "str", "default": "kafka"},

@@ -33,6 +33,10 @@ options:
     description: Seconds that the start may take in all.
     type: int
     required: true
+  wait:
+    description: Whether to wait until it is active. Units that wait for each other are first let start on all hosts.
+    type: bool
+    default: true
   again:
     description: Set by the action plugin from its second call on, which only waits.
     type: bool
@@ -200,6 +204,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
         return {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
     for command in commands:
         systemctl(module, *command, *([] if command == ["daemon-reload"] else [name]))
+    if not module.params["wait"]:
+        return {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
     started = any("--no-block" in command for command in commands)
     unit = wait(module, before.invocation if started else "none")
     return {
@@ -220,6 +226,7 @@ def main() -> None:
             "restarted": {"type": "bool", "default": False},
             "reload": {"type": "bool", "default": False},
             "limit": {"type": "int", "required": True},
+            "wait": {"type": "bool", "default": True},
             "again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

@@ -87,11 +87,13 @@ def up(
 
 
 @contextlib.contextmanager
-def fresh(name: str, count: int = 1, suite: str = image.SUITE) -> Iterator[list[Host]]:
+def fresh(
+    name: str, count: int = 1, suite: str = image.SUITE, example: Path = inventory.EXAMPLE
+) -> Iterator[list[Host]]:
     """Boot hosts that nobody has used, and remove them in the end; a run that was killed may have left some."""
     down(name)
     try:
-        up(name, count, suite)
+        up(name, count, suite, example=example)
         yield find(name)
     finally:
         down(name)

@@ -6,16 +6,19 @@ from . import cache
 from .step import Failure
 
 EXAMPLE = cache.REPOSITORY / "inventory" / "pis.example.ini"
+CLUSTER = EXAMPLE.with_name("cluster.example.ini")
 GROUP = "pis"
+NODE_ID = "kraft_broker_node_id="
 SECTION = re.compile(r"\[([^\]]+)\]")
 
 
 def rewrite(example: str, hosts: dict[str, dict[str, str]], variables: dict[str, str]) -> str:
     """Put these hosts in the place of the example's, and add these variables to the group's."""
     sections = split(example)
-    if GROUP not in sections:
+    if GROUP not in sections and f"{GROUP}:children" not in sections:
         raise Failure("cannot make an inventory", f"the example has no group [{GROUP}]", "give it that group")
-    sections[GROUP] = place_hosts(sections[GROUP], hosts)
+    place = GROUP if GROUP in sections else next(name for name in sections if name and ":" not in name)
+    sections[place] = place_hosts(sections[place], hosts)
     group_vars = sections.setdefault(f"{GROUP}:vars", [f"[{GROUP}:vars]"])
     sections[f"{GROUP}:vars"] = place_variables(group_vars, variables)
     return "\n".join(line for lines in sections.values() for line in lines).rstrip() + "\n"
@@ -37,7 +40,9 @@ def place_hosts(lines: list[str], hosts: dict[str, dict[str, str]]) -> list[str]
     """Replace host lines; what a line says of its host beyond the way to reach it is kept."""
     said = {line.split()[0]: line.split()[1:] for line in lines[1:] if active(line)}
     rest = [line for line in lines[1:] if not active(line)]
-    return [lines[0], *(host_line(name, reach, said.get(name, [])) for name, reach in hosts.items()), *rest]
+    numbered = any(word.startswith(NODE_ID) for words in said.values() for word in words)
+    unsaid = {name: [f"{NODE_ID}{number}"] if numbered else [] for number, name in enumerate(hosts, 1)}
+    return [lines[0], *(host_line(name, reach, said.get(name, unsaid[name])) for name, reach in hosts.items()), *rest]
 
 
 def host_line(name: str, reach: dict[str, str], said: list[str]) -> str:

@@ -4,7 +4,7 @@
                                                            also where they cannot be written
     broker_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
-An input is a file (its content counts), a symlink to a directory (its target counts), or a program below bin/ of a
+An input is a file (its content counts; of Kafka's properties only those that are of use after the start), a symlink to a directory (its target counts), or a program below bin/ of a
 Java home (the JVM's library counts: a security update replaces it without changing any path).
 """
 
@@ -17,6 +17,16 @@ import sys
 from pathlib import Path
 
 
+# Where a node asks for the quorum as it starts; later the quorum itself tells its voters (KIP-853).
+_ONLY_AT_THE_START = b"controller.quorum.bootstrap.servers="
+
+
+def content(path: Path) -> bytes:
+    """What of a file counts."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    return b"".join(line for line in lines if not line.startswith(_ONLY_AT_THE_START))
+
+
 def fingerprint(path: Path) -> str:
     """A text that differs whenever a broker started with this input would differ."""
     real = path.resolve()
@@ -25,7 +35,7 @@ def fingerprint(path: Path) -> str:
         return f"{jvm} {jvm.stat().st_size} {jvm.stat().st_mtime_ns}"
     if real.is_dir():
         return str(real)
-    return hashlib.sha256(real.read_bytes()).hexdigest() if real.exists() else "missing"
+    return hashlib.sha256(content(real)).hexdigest() if real.exists() else "missing"
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:

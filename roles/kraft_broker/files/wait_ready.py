@@ -1,9 +1,10 @@
-"""Return once a broker serves clients; kafka.service runs this after the JVM was started.
+"""Return once a node serves; kafka.service runs this after the JVM was started.
 
-An open port does not count: Kafka opens it before it has loaded its log. The broker is ready when metadata through
+An open port does not count: Kafka opens it before it has loaded its log. A broker is ready when metadata through
 its loopback listener lists the node itself, since metadata lists only brokers that the controller has unfenced
-(KIP-631). While the node loads its log or waits for a quorum, the time-out of systemd is extended; without progress
-for --patience seconds the start fails and says so. Reasons go to the journal and to `systemctl status`.
+(KIP-631). A node that is a controller alone is ready when it has registered and knows a leader (KIP-919). While the
+node loads its log or waits for a quorum, the time-out of systemd is extended; without progress for --patience seconds
+the start fails and says so. Reasons go to the journal and to `systemctl status`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kafka.protocol.admin import DescribeQuorumRequest, DescribeQuorumResponse
+from kafka.protocol.admin import (
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+    DescribeQuorumRequest,
+    DescribeQuorumResponse,
+)
 from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 
 # Versions that every Kafka 4 serves (KIP-896).
 _METADATA_VERSION = 12
 _QUORUM_VERSION = 1
+_CLUSTER_VERSION = 1
+_CONTROLLERS = 2  # what DescribeCluster is asked for (KIP-919)
 _ANSWER_SECONDS = 2.0
 _PROBE_SECONDS = 0.25
 # What a node that recovers its log reads within seconds even from a slow card, and an idle one moves in minutes
@@ -31,8 +39,8 @@ _PROBE_SECONDS = 0.25
 _PROGRESS_BYTES = 1 << 20
 
 STARTING = "the JVM starts, its port is closed"
-LOADING = "the port is open, the broker loads its log and metadata"
-FENCED = "the broker answers, the controller has not unfenced it yet"
+LOADING = "the port is open, the node loads its log and metadata"
+FENCED = "the node answers, the active controller has not let it in yet"
 NO_QUORUM = "waiting for a quorum: no controller leads"
 READY = "ready"
 
@@ -46,6 +54,30 @@ class Address:
     def parse(cls, text: str) -> Address:
         host, _colon, port = text.rpartition(":")
         return cls(host.strip("[]"), int(port))
+
+
+@dataclass(frozen=True)
+class Node:
+    """What a node is by its server.properties: its id, where it answers on the host itself, and all its controllers."""
+
+    id: int
+    is_broker: bool
+    address: Address
+    controllers: list[Address]
+
+    @classmethod
+    def read(cls, path: str) -> Node:
+        """Read server.properties, which may change while the unit stays as it is.
+
+        :raises KeyError: it lacks a key, or the listener that it needs.
+        """
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        keys = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        is_broker = "broker" in keys["process.roles"].split(",")
+        listeners = dict(one.split("://", 1) for one in keys["listeners"].split(","))
+        port = Address.parse(listeners["LOCAL" if is_broker else "CONTROLLER"]).port
+        controllers = [Address.parse(one) for one in keys["controller.quorum.bootstrap.servers"].split(",")]
+        return cls(int(keys["node.id"]), is_broker, Address("127.0.0.1", port), controllers)
 
 
 def ask(address: Address, request: Any, response: Any, version: int) -> Any:
@@ -82,6 +114,15 @@ def unfenced_nodes(address: Address) -> set[int]:
     return {broker.node_id for broker in answer.brokers or []}
 
 
+def controllers_in_use(address: Address) -> set[int]:
+    """Ids of the registered controllers; none where this one knows no leader."""
+    request = DescribeClusterRequest(
+        include_cluster_authorized_operations=False, endpoint_type=_CONTROLLERS, version=_CLUSTER_VERSION
+    )
+    answer = ask(address, request, DescribeClusterResponse, _CLUSTER_VERSION)
+    return {one.broker_id for one in answer.brokers or []} if answer.controller_id >= 0 else set()
+
+
 def leads(address: Address) -> bool:
     """Whether this controller leads the metadata quorum; only a leader answers DescribeQuorum (KIP-595)."""
     topic = DescribeQuorumRequest.TopicData
@@ -96,10 +137,10 @@ def leads(address: Address) -> bool:
     return answer.error_code == 0 and all(one.error_code == 0 for topic in answer.topics for one in topic.partitions)
 
 
-def probe(bootstrap: Address, node_id: int, controllers: list[Address]) -> str:
-    """The state of the broker, one of the sentences above."""
+def probe(node: Node) -> str:
+    """The state of the node, one of the sentences above."""
     try:
-        if node_id in unfenced_nodes(bootstrap):
+        if node.id in (unfenced_nodes if node.is_broker else controllers_in_use)(node.address):
             return READY
         state = FENCED
     except (ConnectionRefusedError, ConnectionResetError):
@@ -107,7 +148,8 @@ def probe(bootstrap: Address, node_id: int, controllers: list[Address]) -> str:
     except OSError:
         state = LOADING
     # Without a quorum a broker does not even open its port (Kafka 4.1), so a closed one says nothing against that.
-    if controllers and not any(leads(one) for one in controllers):
+    # Where there is no other controller, this node's own start is all there is to wait for.
+    if len(node.controllers) > 1 and not any(leads(one) for one in node.controllers):
         return NO_QUORUM
     return state
 
@@ -160,41 +202,32 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait(pid: int, bootstrap: Address, node_id: int, controllers: list[Address], patience: Patience) -> int:
-    """Wait until the broker is ready; returns the exit code."""
+def wait(pid: int, node: Node, patience: Patience) -> int:
+    """Wait until the node is ready; returns the exit code."""
     while alive(pid):
         before = patience.state
-        state = probe(bootstrap, node_id, controllers)
+        state = probe(node)
         goes_on = patience.saw(state, transferred(pid))
         if state != before:
-            print(f"Kafka node {node_id}: {state}", flush=True)
+            print(f"Kafka node {node.id}: {state}", flush=True)
         if state == READY:
-            notify("STATUS=serves clients")
+            notify("STATUS=serves clients" if node.is_broker else "STATUS=is one of the controllers")
             return 0
         if not goes_on:
-            print(f"<3>Kafka node {node_id} did not become ready: {state}; no progress for {patience.seconds:.0f} s")
+            print(f"<3>Kafka node {node.id} did not become ready: {state}; no progress for {patience.seconds:.0f} s")
             return 1
         notify(f"STATUS={state}\nEXTEND_TIMEOUT_USEC={int((patience.seconds + 30) * 1e6)}")
         time.sleep(_PROBE_SECONDS)
-    print(f"<3>Kafka node {node_id} did not become ready: its process ended; the reason is in the lines above")
+    print(f"<3>Kafka node {node.id} did not become ready: its process ended; the reason is in the lines above")
     return 1
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Wait until a Kafka broker serves clients.")
-    parser.add_argument("--bootstrap", type=Address.parse, required=True, help="loopback listener of the broker")
-    parser.add_argument("--node-id", type=int, required=True)
-    parser.add_argument(
-        "--controllers",
-        type=Address.parse,
-        nargs="*",
-        default=[],
-        help="controllers, where this node is not the only one",
-    )
+    parser = argparse.ArgumentParser(description="Wait until a Kafka node serves.")
+    parser.add_argument("--config", required=True, help="its server.properties")
     parser.add_argument("--patience", type=float, required=True, help="seconds without progress")
     options = parser.parse_args()
-    pid = int(os.environ["MAINPID"])
-    return wait(pid, options.bootstrap, options.node_id, options.controllers, Patience(options.patience))
+    return wait(int(os.environ["MAINPID"]), Node.read(options.config), Patience(options.patience))
 
 
 if __name__ == "__main__":

@@ -215,21 +215,19 @@ def test_a_directory_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
 
 def test_a_bare_node_gets_a_manifest_and_a_format() -> None:
     todo = plan(Identity("", 1), None, MANIFEST, {"/a": None, "/b": None}, {"/a": [], "/b": []})
-    assert todo == Plan(Identity("", 1), write_manifest=True, unformatted=["/a", "/b"])
-    assert todo.changed
+    assert todo == Plan(Identity("", 1), write_manifest=True, unformatted=["/a", "/b"], fresh=True)
 
 
 def test_a_node_that_has_its_identity_is_left_alone() -> None:
     ours = Identity(OURS, 1)
     todo = plan(Identity("", 1), Manifest(ours, ["/a"]), MANIFEST, {"/a": ours}, {})
-    assert todo == Plan(ours, write_manifest=False, unformatted=[])
-    assert not todo.changed
+    assert todo == Plan(ours, write_manifest=False, unformatted=[], fresh=False)
 
 
 def test_an_interrupted_format_resumes_with_the_identity_of_the_manifest() -> None:
     ours = Identity(OURS, 1)
     todo = plan(Identity("", 1), Manifest(ours, []), MANIFEST, {"/a": None}, {"/a": []})
-    assert todo == Plan(ours, write_manifest=True, unformatted=["/a"])
+    assert todo == Plan(ours, write_manifest=True, unformatted=["/a"], fresh=True)
 
 
 def test_a_directory_whose_disk_is_not_mounted_is_not_formatted() -> None:
@@ -253,17 +251,17 @@ def test_a_directory_that_is_dropped_is_refused() -> None:
 def test_a_directory_that_was_moved_with_its_files_is_taken() -> None:
     ours = Identity(OURS, 1)
     todo = plan(Identity("", 1), Manifest(ours, ["/a"]), MANIFEST, {"/ssd": ours}, {})
-    assert todo == Plan(ours, write_manifest=True, unformatted=[])
+    assert todo == Plan(ours, write_manifest=True, unformatted=[], fresh=False)
 
 
 def test_a_chosen_cluster_id_is_formatted_with() -> None:
     todo = plan(Identity(OURS, 1), None, MANIFEST, {"/a": None}, {"/a": []})
-    assert todo == Plan(Identity(OURS, 1), write_manifest=True, unformatted=["/a"])
+    assert todo == Plan(Identity(OURS, 1), write_manifest=True, unformatted=["/a"], fresh=True)
 
 
 def test_a_named_cluster_is_adopted_by_a_manifest_alone() -> None:
     todo = plan(Identity(THEIRS, 1), None, MANIFEST, {"/a": Identity(THEIRS, 1)}, {})
-    assert todo == Plan(Identity(THEIRS, 1), write_manifest=True, unformatted=[])
+    assert todo == Plan(Identity(THEIRS, 1), write_manifest=True, unformatted=[], fresh=False)
 
 
 def test_a_cluster_id_that_is_none_is_refused() -> None:
@@ -416,6 +414,66 @@ def test_a_format_that_claims_success_and_did_nothing_is_a_failure(node: Node) -
     elsewhere = node.log_dirs
     node.log_dirs = []
     assert "although StorageTool said so" in node.run(log_dirs=[str(path) for path in elsewhere])["msg"]
+
+
+def test_a_node_is_recorded_before_it_is_formatted(node: Node) -> None:
+    recorded = node.run(state="recorded", cluster_id=OURS)
+    assert (recorded["changed"], recorded["recorded"], recorded["fresh"], recorded["formatted"]) == (
+        True,
+        False,
+        True,
+        [],
+    )
+    manifest = {"cluster_id": OURS, "node_id": 1, "log_dirs": []}
+    assert recorded["diff"]["before"]["manifest"] is None
+    assert recorded["diff"]["after"] == {"manifest": manifest, "log_dirs": {str(node.log_dirs[0]): None}}
+    assert json.loads(node.manifest.read_text()) == manifest
+    assert node.commands == []
+    again = node.run(state="recorded")
+    assert (again["changed"], again["recorded"], again["cluster_id"]) == (False, True, OURS)
+    assert again["diff"]["before"] == again["diff"]["after"]
+    assert node.run()["cluster_id"] == OURS
+    assert json.loads(node.manifest.read_text())["log_dirs"] == [str(node.log_dirs[0])]
+
+
+def test_recording_draws_an_id_where_none_is_given(node: Node) -> None:
+    assert node.run(check=True, state="recorded")["changed"]
+    assert not node.manifest.exists()
+    assert is_cluster_id(node.run(state="recorded")["cluster_id"])
+
+
+def test_a_formatted_node_that_is_recorded_again_stays_as_it_is(node: Node) -> None:
+    node.run()
+    before = everything_below(node.root)
+    assert not node.run(state="recorded")["changed"]
+    assert everything_below(node.root) == before
+
+
+@pytest.mark.parametrize(
+    ("founds", "option"), [(True, "--standalone"), (False, "--no-initial-controllers")], ids=["founds", "joins"]
+)
+def test_one_node_founds_the_quorum_and_the_others_join(node: Node, founds: bool, option: str) -> None:
+    node.run(founds=founds)
+    assert [word for word in node.commands[0] if word in ("--standalone", "--no-initial-controllers")] == [option]
+
+
+def test_a_node_with_records_founds_nothing(node: Node) -> None:
+    node.run()
+    (node.log_dirs[0] / "__cluster_metadata-0").mkdir()
+    node.log_dirs.append(node.root / "b")
+    node.log_dirs[1].mkdir()
+    node.run()
+    assert "--no-initial-controllers" in node.commands[-1]
+
+
+def test_what_an_interrupted_format_left_is_removed_before_the_next(node: Node) -> None:
+    """A snapshot that names this node as the only voter would make it lead a quorum of its own."""
+    metadata = node.log_dirs[0] / "__cluster_metadata-0"
+    metadata.mkdir()
+    (metadata / "00000000000000000000-0000000000.checkpoint").write_bytes(b"voters")
+    (node.log_dirs[0] / "bootstrap.checkpoint").write_bytes(b"metadata")
+    node.run(founds=False)
+    assert sorted(path.name for path in node.log_dirs[0].iterdir()) == ["meta.properties"]
 
 
 @pytest.mark.parametrize("missing", ["config", "libs"])

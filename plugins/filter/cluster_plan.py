@@ -1,0 +1,207 @@
+# Copyright: raspi.kafka contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+name: cluster_plan
+short_description: Plan how nodes become one cluster, step by step
+version_added: 0.1.0
+author: raspi.kafka contributors (@raspi-kafka)
+description:
+  - From what is on the disks of the hosts follows which steps are left. A run that was interrupted at any of them is
+    resumed by the next run.
+  - The steps, in this order. C(draw), the founder writes a new cluster id into its manifest. C(record), all others
+    write the same id. C(extend), directories that were added to a node are formatted. C(found), the founder is
+    formatted as a quorum of one voter. C(start), what is formatted is started. C(format), the others are formatted to
+    join. C(join), they are started. C(admit), each further controller becomes a voter (KIP-853), one after the other.
+  - The founder is the first controller of the inventory, as long as no node is formatted.
+options:
+  _input:
+    description:
+      - The members of the cluster, controllers first.
+      - Each has C(host), C(node_id), whether it is a C(controller), its C(identity) as M(raspi.kafka.kraft_format)
+        returned it in check mode (empty for a host that does not take part in the run), and whether its broker or
+        controller is C(running).
+    type: list
+    elements: dict
+    required: true
+  quorum:
+    description: What M(raspi.kafka.cluster_health) said of the quorum; empty if nobody could be asked.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Say what is to be done
+  ansible.builtin.debug:
+    msg: "{{ ([{'host': 'pi1', 'node_id': 1, 'controller': true, 'identity': __identity, 'running': false}]
+      | raspi.kafka.cluster_plan(quorum={})).steps | map(attribute='says') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: >-
+    A dictionary with C(refused), a sentence, empty if nothing stands against it; C(cluster_id), empty if it is to be
+    drawn; and C(steps), each with its C(number), C(action), C(hosts) and C(says), the step in words.
+  type: dict
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SAYS = {
+    "draw": "draw the cluster's id on {}",
+    "record": "write the cluster's id to {}",
+    "extend": "format the new directories of {}",
+    "found": "format {} as the first voter",
+    "start": "start {}",
+    "format": "format {} to join",
+    "join": "start {}",
+    "admit": "make {} a voter",
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node of the cluster, as this run finds it. ``fresh``: nothing of it is formatted."""
+
+    host: str
+    node_id: int
+    controller: bool
+    present: bool
+    running: bool
+    cluster_id: str
+    recorded: bool
+    fresh: bool
+    complete: bool
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Member:
+        """Read what the play knows of a host."""
+        identity = told["identity"] or {}
+        return cls(
+            host=told["host"],
+            node_id=int(told["node_id"]),
+            controller=bool(told["controller"]),
+            present=bool(identity),
+            running=bool(told["running"]),
+            cluster_id=identity.get("cluster_id", ""),
+            recorded=bool(identity.get("recorded")),
+            fresh=bool(identity.get("fresh")),
+            complete=not identity.get("changed"),
+        )
+
+    @property
+    def formatted(self) -> bool:
+        return self.present and not self.fresh
+
+
+def names(members: Sequence[Member]) -> str:
+    return ", ".join(one.host for one in members)
+
+
+def refuse_ids(members: Sequence[Member]) -> str:
+    """Nodes that know different clusters."""
+    ids: dict[str, list[Member]] = {}
+    for one in members:
+        if one.cluster_id:
+            ids.setdefault(one.cluster_id, []).append(one)
+    if len(ids) < 2:
+        return ""
+    told = "; ".join(f"{names(same)}: {cluster_id}" for cluster_id, same in ids.items())
+    return (
+        f"These hosts belong to different clusters ({told}), and a node never changes its cluster. Take the stranger out of "
+        "the inventory; or give it an empty directory in kraft_broker_log_dirs and move its /etc/kafka/identity.json away; "
+        "or remove what it has with playbooks/uninstall.yml."
+    )
+
+
+def refuse_founding(members: Sequence[Member]) -> str:
+    """A node without identity, while nobody in this run knows for certain that there is no cluster, or which."""
+    fresh = [one for one in members if one.present and one.fresh]
+    absent = [one for one in members if not one.present]
+    if not fresh or any(one.formatted and one.controller for one in members):
+        return ""
+    if absent:
+        return (
+            f"{names(fresh)} cannot get an identity while {names(absent)} takes no part in this run, being unreachable, "
+            "failed before or left out by --limit: a cluster is founded by all its hosts, or joined beside one of its "
+            "controllers. Bring it back, or take it out of the inventory, and run the play for all."
+        )
+    if any(one.formatted for one in members):
+        return (
+            f"No controller of this cluster is left: only {names([one for one in members if one.formatted])} is formatted, "
+            "and has no metadata. Restore a controller's log directory from a backup."
+        )
+    return ""
+
+
+def refuse_lost_majority(members: Sequence[Member], quorum: Mapping[str, Any]) -> str:
+    """A cluster that no controller leads, and that cannot get a leader from the hosts of this run."""
+    known = [one for one in members if one.controller and (one.formatted or not one.present)]
+    here = [one for one in known if one.present]
+    needed = len(known) // 2 + 1
+    if quorum.get("leader_id") is not None or len(here) >= needed or not any(one.formatted for one in members):
+        return ""
+    gone = [one for one in known if not one.present]
+    return (
+        f"The cluster has lost its majority: no controller leads, and of its {len(known)} controllers {needed} are needed. "
+        f"{names(gone)} takes no part in this run, being unreachable, failed before or left out by --limit. "
+        "Bring them back first, best with their disks as they are: Kafka then goes on by itself."
+    )
+
+
+def planned(members: Sequence[Member], quorum: Mapping[str, Any]) -> list[tuple[str, list[Member]]]:
+    """The steps that are left, as (action, members)."""
+    here = [one for one in members if one.present]
+    fresh = [one for one in here if one.fresh]
+    founder = [] if any(one.formatted for one in members) else fresh[:1]
+    joining = [one for one in fresh if one not in founder]
+    unrecorded = [one for one in here if not one.recorded]
+    drawing = founder if not any(one.cluster_id for one in members) else []
+    voters = {voter["id"] for voter in quorum.get("voters") or []}
+    admitted = [
+        one for one in here if one.controller and one not in founder and (one.fresh or one.node_id not in voters)
+    ]
+    if len(members) == 1:
+        admitted = []
+    return [
+        ("draw", drawing),
+        ("record", [one for one in unrecorded if one not in drawing]),
+        ("extend", [one for one in here if one.formatted and not one.complete]),
+        ("found", founder),
+        ("start", [*(one for one in here if one.formatted and not one.running), *founder]),
+        ("format", joining),
+        ("join", joining),
+        *(("admit", [one]) for one in admitted),
+    ]
+
+
+def cluster_plan(told: Sequence[Mapping[str, Any]], quorum: Mapping[str, Any]) -> dict[str, Any]:
+    """See DOCUMENTATION."""
+    members = [Member.read(one) for one in told]
+    refused = refuse_ids(members) or refuse_founding(members) or refuse_lost_majority(members, quorum)
+    steps = [] if refused else [(action, hosts) for action, hosts in planned(members, quorum) if hosts]
+    return {
+        "refused": refused,
+        "cluster_id": next((one.cluster_id for one in members if one.cluster_id), ""),
+        "steps": [
+            {
+                "number": number,
+                "action": action,
+                "hosts": [one.host for one in hosts],
+                "says": _SAYS[action].format(names(hosts)),
+            }
+            for number, (action, hosts) in enumerate(steps, 1)
+        ],
+    }
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"cluster_plan": cluster_plan}
