@@ -57,7 +57,7 @@ def shared(values: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, list[st
 
 
 def _is_node_name(text: str) -> bool:
-    """Whether other nodes can find a node by this name: a host name or an IPv4 address (RFC 1123, underscores taken)."""
+    """Whether other nodes can look for it: a host name (RFC 1123, underscores too) or an IPv4 address."""
     return re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", text) is not None and text.lower() != "localhost"
 
 
@@ -68,16 +68,16 @@ def cluster_faults(
     hosts = {role: list(groups.get(role, [])) for role in _ROLES}
     members = list(dict.fromkeys(hosts["controllers"] + hosts["brokers"]))
     sentences = [
-        f"The cluster has no {missing[:-1]}: the group [{missing}] is empty and [{there}] is not. Name the hosts of both; "
-        f"for nodes that are both write [{missing}:children] and below it {there}."
+        f"The cluster has no {missing[:-1]}: the group [{missing}] is empty and [{there}] is not. Name the hosts of "
+        f"both; for nodes that are both write [{missing}:children] and below it {there}."
         for there, missing in (_ROLES, _ROLES[::-1])
         if hosts[there] and not hosts[missing]
     ]
     outside = [host for host in members if host not in groups.get("pis", [])]
     if outside:
         sentences.append(
-            f"{', '.join(outside)} in [brokers] or [controllers] is missing in [pis]. Write [pis:children] and below it "
-            "brokers and controllers."
+            f"{', '.join(outside)} in [brokers] or [controllers] is missing in [pis]. Write [pis:children] and below "
+            "it brokers and controllers."
         )
     sentences += [
         f"{' and '.join(same)} have the same kraft_broker_node_id={value}, and each node of a cluster needs its own. "
@@ -91,8 +91,8 @@ def cluster_faults(
     ]
     if len(members) > 1:
         sentences += [
-            f"{host} cannot be the name of a node: the other nodes look for it under this name. Call it pi1 or the like, and "
-            f"write ansible_host={host} behind it."
+            f"{host} cannot be the name of a node: the other nodes look for it under this name. Call it pi1 or the "
+            f"like, and write ansible_host={host} behind it."
             for host in members
             if not _is_node_name(host)
         ]

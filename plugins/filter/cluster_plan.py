@@ -20,12 +20,27 @@ description:
 options:
   _input:
     description:
-      - The members of the cluster, controllers first.
-      - Each has C(host), C(node_id), whether it is a C(controller), its C(identity) as M(raspi.kafka.kraft_format)
-        returned it in check mode (empty for a host that does not take part in the run), and whether its broker or
-        controller is C(running).
+      - The members of the cluster by their names in the inventory, controllers first.
     type: list
-    elements: dict
+    elements: str
+    required: true
+  controllers:
+    description: Those that are controllers.
+    type: list
+    elements: str
+    required: true
+  node_ids:
+    description: Name -> its C(node.id).
+    type: dict
+    required: true
+  identities:
+    description: Name -> what M(raspi.kafka.kraft_format) returned there in check mode; only of those that take part in the run.
+    type: dict
+    required: true
+  running:
+    description: Those whose broker or controller runs.
+    type: list
+    elements: str
     required: true
   quorum:
     description: What M(raspi.kafka.cluster_health) said of the quorum; empty if nobody could be asked.
@@ -36,8 +51,8 @@ options:
 EXAMPLES = r"""
 - name: Say what is to be done
   ansible.builtin.debug:
-    msg: "{{ ([{'host': 'pi1', 'node_id': 1, 'controller': true, 'identity': __identity, 'running': false}]
-      | raspi.kafka.cluster_plan(quorum={})).steps | map(attribute='says') }}"
+    msg: "{{ (['pi1'] | raspi.kafka.cluster_plan(controllers=['pi1'], node_ids={'pi1': 1}, identities={'pi1': __found},
+      running=[], quorum={})).steps | map(attribute='says') }}"
 """
 
 RETURN = r"""
@@ -77,22 +92,6 @@ class Member:
     recorded: bool
     fresh: bool
     complete: bool
-
-    @classmethod
-    def read(cls, told: Mapping[str, Any]) -> Member:
-        """Read what the play knows of a host."""
-        identity = told["identity"] or {}
-        return cls(
-            host=told["host"],
-            node_id=int(told["node_id"]),
-            controller=bool(told["controller"]),
-            present=bool(identity),
-            running=bool(told["running"]),
-            cluster_id=identity.get("cluster_id", ""),
-            recorded=bool(identity.get("recorded")),
-            fresh=bool(identity.get("fresh")),
-            complete=not identity.get("changed"),
-        )
 
     @property
     def formatted(self) -> bool:
@@ -180,11 +179,31 @@ def planned(members: Sequence[Member], quorum: Mapping[str, Any]) -> list[tuple[
     ]
 
 
-def cluster_plan(told: Sequence[Mapping[str, Any]], quorum: Mapping[str, Any]) -> dict[str, Any]:
+def cluster_plan(
+    hosts: Sequence[str],
+    controllers: Sequence[str],
+    node_ids: Mapping[str, Any],
+    identities: Mapping[str, Mapping[str, Any]],
+    running: Sequence[str],
+    quorum: Mapping[str, Any],
+) -> dict[str, Any]:
     """See DOCUMENTATION."""
-    members = [Member.read(one) for one in told]
+    members = [
+        Member(
+            host=host,
+            node_id=int(node_ids[host]),
+            controller=host in controllers,
+            present=host in identities,
+            running=host in running,
+            cluster_id=identities.get(host, {}).get("cluster_id", ""),
+            recorded=identities.get(host, {}).get("recorded", False),
+            fresh=identities.get(host, {}).get("fresh", False),
+            complete=not identities.get(host, {}).get("changed", False),
+        )
+        for host in hosts
+    ]
     refused = refuse_ids(members) or refuse_founding(members) or refuse_lost_majority(members, quorum)
-    steps = [] if refused else [(action, hosts) for action, hosts in planned(members, quorum) if hosts]
+    steps = [] if refused else [(action, whom) for action, whom in planned(members, quorum) if whom]
     return {
         "refused": refused,
         "cluster_id": next((one.cluster_id for one in members if one.cluster_id), ""),
@@ -192,10 +211,10 @@ def cluster_plan(told: Sequence[Mapping[str, Any]], quorum: Mapping[str, Any]) -
             {
                 "number": number,
                 "action": action,
-                "hosts": [one.host for one in hosts],
-                "says": _SAYS[action].format(names(hosts)),
+                "hosts": [one.host for one in whom],
+                "says": _SAYS[action].format(names(whom)),
             }
-            for number, (action, hosts) in enumerate(steps, 1)
+            for number, (action, whom) in enumerate(steps, 1)
         ],
     }
 

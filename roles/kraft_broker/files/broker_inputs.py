@@ -16,7 +16,6 @@ import os
 import sys
 from pathlib import Path
 
-
 # Where a node asks for the quorum as it starts; later the quorum itself tells its voters (KIP-853).
 _ONLY_AT_THE_START = b"controller.quorum.bootstrap.servers="
 

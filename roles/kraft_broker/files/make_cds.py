@@ -35,7 +35,7 @@ from pathlib import Path
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
-from wait_ready import READY, Address, probe
+from wait_ready import READY, Address, Node, probe
 
 ARCHIVES = Path("/opt/kafka/cds")
 USER = "kafka"
@@ -178,7 +178,8 @@ def exchange(bootstrap: str) -> None:
 
 def await_broker(jvms: Jvms, process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until it serves clients."""
-    while probe(Address("127.0.0.1", port), _NODE_ID, []) != READY:
+    node = Node(_NODE_ID, is_broker=True, address=Address("127.0.0.1", port), controllers=[])
+    while probe(node) != READY:
         if process.poll() is not None or time.monotonic() > jvms.deadline:
             raise CannotMakeError(jvms.why("broker", process))
         time.sleep(0.25)
