@@ -29,12 +29,9 @@ options:
     type: list
     elements: str
     required: true
-  node_ids:
-    description: Name -> its C(node.id).
-    type: dict
-    required: true
   identities:
-    description: Name -> what M(raspi.kafka.kraft_format) returned there in check mode; only of those that take part in the run.
+    description:
+      - Name -> what M(raspi.kafka.kraft_format) returned there in check mode, of those that take part in the run.
     type: dict
     required: true
   running:
@@ -51,8 +48,8 @@ options:
 EXAMPLES = r"""
 - name: Say what is to be done
   ansible.builtin.debug:
-    msg: "{{ (['pi1'] | raspi.kafka.cluster_plan(controllers=['pi1'], node_ids={'pi1': 1}, identities={'pi1': __found},
-      running=[], quorum={})).steps | map(attribute='says') }}"
+    msg: "{{ (['pi1'] | raspi.kafka.cluster_plan(controllers=['pi1'], identities={'pi1': __found}, running=[],
+      quorum={})).steps | map(attribute='says') }}"
 """
 
 RETURN = r"""
@@ -81,7 +78,10 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Member:
-    """A node of the cluster, as this run finds it. ``fresh``: nothing of it is formatted."""
+    """A node of the cluster, as this run finds it; of one that is not present, nothing more is known.
+
+    ``recorded``: it has its manifest. ``fresh``: nothing of it is formatted. ``complete``: all of it is.
+    """
 
     host: str
     node_id: int
@@ -112,9 +112,9 @@ def refuse_ids(members: Sequence[Member]) -> str:
         return ""
     told = "; ".join(f"{names(same)}: {cluster_id}" for cluster_id, same in ids.items())
     return (
-        f"These hosts belong to different clusters ({told}), and a node never changes its cluster. Take the stranger out of "
-        "the inventory; or give it an empty directory in kraft_broker_log_dirs and move its /etc/kafka/identity.json away; "
-        "or remove what it has with playbooks/uninstall.yml."
+        f"These hosts belong to different clusters ({told}), and a node never changes its cluster. Take the stranger out "
+        "of the inventory. Or, if what it has may go, remove it with the playbook uninstall and -e uninstall_data=true, "
+        "limited to this host; then it joins like a new one."
     )
 
 
@@ -132,8 +132,8 @@ def refuse_founding(members: Sequence[Member]) -> str:
         )
     if any(one.formatted for one in members):
         return (
-            f"No controller of this cluster is left: only {names([one for one in members if one.formatted])} is formatted, "
-            "and has no metadata. Restore a controller's log directory from a backup."
+            f"No controller of this cluster is left: only {names([one for one in members if one.formatted])} is "
+            "formatted, and has no metadata. Restore a controller's log directory from a backup."
         )
     return ""
 
@@ -147,8 +147,8 @@ def refuse_lost_majority(members: Sequence[Member], quorum: Mapping[str, Any]) -
         return ""
     gone = [one for one in known if not one.present]
     return (
-        f"The cluster has lost its majority: no controller leads, and of its {len(known)} controllers {needed} are needed. "
-        f"{names(gone)} takes no part in this run, being unreachable, failed before or left out by --limit. "
+        f"The cluster has lost its majority: no controller leads, and of its {len(known)} controllers {needed} are "
+        f"needed. {names(gone)} takes no part in this run, being unreachable, failed before or left out by --limit. "
         "Bring them back first, best with their disks as they are: Kafka then goes on by itself."
     )
 
@@ -162,11 +162,8 @@ def planned(members: Sequence[Member], quorum: Mapping[str, Any]) -> list[tuple[
     unrecorded = [one for one in here if not one.recorded]
     drawing = founder if not any(one.cluster_id for one in members) else []
     voters = {voter["id"] for voter in quorum.get("voters") or []}
-    admitted = [
-        one for one in here if one.controller and one not in founder and (one.fresh or one.node_id not in voters)
-    ]
-    if len(members) == 1:
-        admitted = []
+    others = [one for one in here if one.controller and one not in founder] if len(members) > 1 else []
+    admitted = [one for one in others if one.fresh or one.node_id not in voters]
     return [
         ("draw", drawing),
         ("record", [one for one in unrecorded if one not in drawing]),
@@ -182,7 +179,6 @@ def planned(members: Sequence[Member], quorum: Mapping[str, Any]) -> list[tuple[
 def cluster_plan(
     hosts: Sequence[str],
     controllers: Sequence[str],
-    node_ids: Mapping[str, Any],
     identities: Mapping[str, Mapping[str, Any]],
     running: Sequence[str],
     quorum: Mapping[str, Any],
@@ -191,7 +187,7 @@ def cluster_plan(
     members = [
         Member(
             host=host,
-            node_id=int(node_ids[host]),
+            node_id=identities.get(host, {}).get("node_id", -1),
             controller=host in controllers,
             present=host in identities,
             running=host in running,

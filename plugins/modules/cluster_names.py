@@ -10,8 +10,8 @@ module: cluster_names
 short_description: Let the nodes of a cluster find each other by name where DNS does not serve
 version_added: 0.1.0
 description:
-  - Asks the host's own resolver for each name, and keeps a block of C(/etc/hosts) with those that it does not resolve to
-    the address wanted. What DNS tells right is left to DNS.
+  - Asks the host's own resolver for each name, and keeps a block of C(/etc/hosts) with those that it does not resolve
+    to the address wanted. What DNS tells right is left to DNS.
   - A name whose address is not known in this run keeps what the block says of it.
   - Lines outside the block are never touched.
 author:
@@ -23,8 +23,8 @@ options:
     required: true
   own:
     description:
-      - The name among them that is this host. It needs an address of its own only where nothing is known of it; then it
-        gets C(127.0.1.1), as Debian does.
+      - The name among them that is this host. Only where the resolver knows nothing of it, it gets C(127.0.1.1), as
+        Debian does.
     type: str
     required: true
   paths:

@@ -10,8 +10,8 @@ module: kraft_format
 short_description: Give the log directories of a KRaft node their identity, once
 version_added: 0.1.0
 description:
-  - Formats the log directories of an Apache Kafka node in KRaft mode, as the first node of a dynamic quorum (KIP-853) or
-    as one that joins.
+  - Formats the log directories of an Apache Kafka node in KRaft mode, as the first node of a dynamic quorum (KIP-853)
+    or as one that joins.
   - The cluster id and the node id are written to a manifest before anything is formatted, so that a format which
     was interrupted is resumed with the same identity.
   - Compares the manifest with the C(meta.properties) of every log directory. A difference is an error that says both

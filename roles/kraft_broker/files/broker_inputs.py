@@ -4,8 +4,9 @@
                                                            also where they cannot be written
     broker_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
-An input is a file (its content counts; of Kafka's properties only those that are of use after the start), a symlink to a directory (its target counts), or a program below bin/ of a
-Java home (the JVM's library counts: a security update replaces it without changing any path).
+An input is a file (its content counts, but for the controllers that are asked only as a node starts), a symlink to a
+directory (its target counts), or a program below bin/ of a Java home (the JVM's library counts: a security update
+replaces it without changing any path).
 """
 
 from __future__ import annotations
