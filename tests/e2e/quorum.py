@@ -28,7 +28,7 @@ JVM = ("-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 PROPERTIES = """\
 process.roles=broker,controller
 node.id={node_id}
-controller.quorum.bootstrap.servers={controllers}
+{quorum}
 listeners=LAN://{lan},CONTROLLER://{controller}
 advertised.listeners=LAN://{lan},CONTROLLER://{controller}
 listener.security.protocol.map=LAN:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -57,14 +57,15 @@ group.initial.rebalance.delay.ms=0
 class Nodes:
     """The nodes 1 to `count` of one cluster with a dynamic quorum (KIP-853); formatted on entry, ended on exit.
 
-    Node 1 alone is a voter and the others observers, or with `all_voters` each is a voter from the beginning.
-    `more` is appended to each server.properties.
+    Node 1 alone is a voter and the others observers; with `all_voters` each is a voter from the beginning, and with
+    `static` so in a quorum that cannot change (kraft.version 0). `more` is appended to each server.properties.
     """
 
     root: Path
     class_path: str
     count: int = 3
     all_voters: bool = False
+    static: bool = False
     more: str = ""
     cluster_id: str = field(default_factory=new_cluster_id)
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -118,6 +119,8 @@ class Nodes:
         how = ["--no-initial-controllers"]
         if self.all_voters:
             how = ["--initial-controllers", ",".join(map(self._initial_controller, self.ids))]
+        elif self.static:
+            how = []
         elif node == 1:
             how = ["--standalone"]
         storage_tool(self.class_path, "format", "-t", self.cluster_id, "-c", str(self._properties(node)), *how)
@@ -190,12 +193,18 @@ class Nodes:
     def _initial_controller(self, node: int) -> str:
         return f"{node}@{self.controller(node)}:{self._directory_ids[node]}"
 
+    def _quorum(self) -> str:
+        if self.static:
+            voters = (f"{node}@{self.controller(node)}" for node in self.ids)
+            return f"controller.quorum.voters={','.join(voters)}"
+        return f"controller.quorum.bootstrap.servers={','.join(self._controller.values())}"
+
     def _write_properties(self, node: int) -> None:
         self._home(node).mkdir(parents=True)
         replicas = min(3, self.count)
         text = PROPERTIES.format(
             node_id=node,
-            controllers=",".join(self._controller.values()),
+            quorum=self._quorum(),
             lan=self.server(node),
             controller=self.controller(node),
             data=self.data(node),
