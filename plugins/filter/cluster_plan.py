@@ -112,9 +112,9 @@ def refuse_ids(members: Sequence[Member]) -> str:
         return ""
     told = "; ".join(f"{names(same)}: {cluster_id}" for cluster_id, same in ids.items())
     return (
-        f"These hosts belong to different clusters ({told}), and a node never changes its cluster. Take the stranger out "
-        "of the inventory. Or, if what it has may go, remove it with the playbook uninstall and -e uninstall_data=true, "
-        "limited to this host; then it joins like a new one."
+        f"These hosts belong to different clusters ({told}), and a node never changes its cluster. Take the stranger "
+        "out of the inventory. Or, if what it has may go, remove it with the playbook uninstall and "
+        "-e uninstall_data=true, limited to this host; then it joins like a new one."
     )
 
 
@@ -126,8 +126,8 @@ def refuse_founding(members: Sequence[Member]) -> str:
         return ""
     if absent:
         return (
-            f"{names(fresh)} cannot get an identity while {names(absent)} takes no part in this run, being unreachable, "
-            "failed before or left out by --limit: a cluster is founded by all its hosts, or joined beside one of its "
+            f"{names(fresh)} cannot get an identity while {names(absent)} takes no part in this run, being unreachable,"
+            " failed before or left out by --limit: a cluster is founded by all its hosts, or joined beside one of its "
             "controllers. Bring it back, or take it out of the inventory, and run the play for all."
         )
     if any(one.formatted for one in members):

@@ -29,8 +29,8 @@ options:
     required: true
   paths:
     description:
-      - The files that get the block. The first one must exist. The others are templates from which cloud-init writes the
-        first at each boot.
+      - The files that get the block. The first one must exist. The others are templates from which cloud-init writes
+        the first at each boot.
     type: list
     elements: path
     default: [/etc/hosts, /etc/cloud/templates/hosts.debian.tmpl]
