@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 import typing as t
+from collections import Counter
 from contextlib import contextmanager
 
 from ansible.module_utils.common.respawn import has_respawned, respawn_module
@@ -21,10 +22,21 @@ from ansible.module_utils.common.respawn import has_respawned, respawn_module
 try:
     import kafka
     from kafka.admin import KafkaAdminClient
-    from kafka.errors import BrokerResponseError, KafkaConnectionError, KafkaError, KafkaTimeoutError, for_code
-    from kafka.protocol.admin import DescribeConfigsRequest, IncrementalAlterConfigsRequest
+    from kafka.errors import (
+        BrokerResponseError,
+        KafkaConnectionError,
+        KafkaError,
+        KafkaTimeoutError,
+        NodeNotReadyError,
+        UnknownTopicOrPartitionError,
+        for_code,
+    )
+    from kafka.protocol.admin import DescribeConfigsRequest, DescribeQuorumRequest, IncrementalAlterConfigsRequest
+    from kafka.protocol.parser import KafkaProtocol
 
     KAFKA_IMPORT_ERROR = None
+    # Another broker, or the same question once more, may be answered: a broker has ended, or a topic was deleted.
+    ASK_AGAIN = (KafkaConnectionError, NodeNotReadyError, UnknownTopicOrPartitionError)
 except ImportError:
     KAFKA_IMPORT_ERROR = traceback.format_exc()
 
@@ -33,6 +45,8 @@ except ImportError:
 
     class BrokerResponseError(KafkaError):  # type: ignore[no-redef]
         """Stands in like KafkaError."""
+
+    ASK_AGAIN = ()  # type: ignore[assignment]
 
 
 if t.TYPE_CHECKING:
@@ -280,15 +294,52 @@ def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
         raise cannot_reach(options["bootstrap_servers"]) from error
     try:
         yield admin
-    except (KafkaConnectionError, KafkaTimeoutError) as error:
+    except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:
         raise badly_advertised(admin) or error from error
     finally:
         admin.close()
 
 
-def send(admin: KafkaAdminClient, request: t.Any, node_id: int | None = None) -> t.Any:
-    """A request as it is, to a broker or to any: for what KafkaAdminClient has no method for."""
-    return admin._manager.run(admin._manager.send, request, node_id)
+def send(admin: KafkaAdminClient, request: t.Any, node_id: int | None = None, timeout_ms: int | None = None) -> t.Any:
+    """A request as it is, to a broker or to any, for what KafkaAdminClient has no method for.
+
+    :raises KafkaError: among others, there is no answer within `timeout_ms`, or request_timeout_ms if it is None.
+    """
+    return admin._manager.run(admin._manager.send, request, node_id, timeout_ms)
+
+
+@contextmanager
+def counted_requests() -> Iterator[Counter[str]]:
+    """Count by name the requests that this process sends until the block ends.
+
+    They all go through the one place where kafka-python encodes them: those of its own too, for the versions that a
+    broker speaks and for its addresses.
+    """
+    sent: Counter[str] = Counter()
+    encode = KafkaProtocol.send_request
+
+    def counting(protocol: KafkaProtocol, request: t.Any, *arguments: t.Any, **options: t.Any) -> t.Any:
+        sent[type(request).__name__] += 1
+        return encode(protocol, request, *arguments, **options)
+
+    KafkaProtocol.send_request = counting
+    try:
+        yield sent
+    finally:
+        KafkaProtocol.send_request = encode
+
+
+def describe_quorum(admin: KafkaAdminClient, timeout_ms: int) -> dict[str, t.Any]:
+    """The metadata quorum (KIP-595), for which the broker that is asked asks the active controller.
+
+    :raises KafkaError: among others, the broker found no active controller within `timeout_ms`.
+    """
+    topics = [("__cluster_metadata", [(0,)])]
+    response = send(admin, DescribeQuorumRequest(topics=topics), timeout_ms=timeout_ms)
+    for part in (response, response.topics[0].partitions[0]):
+        if part.error_code:
+            raise for_code(part.error_code)(part.error_message)
+    return response.to_dict()
 
 
 def describe_configs(

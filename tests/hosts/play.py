@@ -36,9 +36,11 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
 
 
-def playbook(name: str, *arguments: str, book: str = "site.yml", timeout: float = 600) -> Run:
-    """Run a playbook of the checkout against the hosts NAME."""
-    command = ["ansible-playbook", book, "-i", str(inventory(name)), *arguments]
+def playbook(
+    name: str, *arguments: str, book: str = "site.yml", timeout: float = 600, other: Path | None = None
+) -> Run:
+    """Run a playbook of the checkout against the hosts NAME, by their inventory or by another one."""
+    command = ["ansible-playbook", book, "-i", str(other or inventory(name)), *arguments]
     done = subprocess.run(
         command,
         cwd=cache.REPOSITORY,

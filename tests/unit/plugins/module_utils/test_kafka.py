@@ -14,6 +14,8 @@ from kafka.errors import (
     KafkaTimeoutError,
     TopicAuthorizationFailedError,
 )
+from kafka.protocol.metadata import ApiVersionsRequest, MetadataRequest
+from kafka.protocol.parser import KafkaProtocol
 
 from tests.module_args import patch_module_args
 
@@ -200,3 +202,14 @@ def test_changes_that_no_broker_shows_are_a_failure() -> None:
     with pytest.raises(_kafka.ExpectedError, match="after 0 s this is left to do: create topic a") as late:
         _kafka.converge(dict, lambda _found: ["create topic a"], {**PARAMS, "request_timeout_ms": 0})
     assert late.value.facts["reason"] == "timeout"
+
+
+def test_requests_are_counted_where_they_are_encoded_and_only_meanwhile() -> None:
+    protocol = KafkaProtocol(client_id="me")
+    with _kafka.counted_requests() as sent:
+        protocol.send_request(ApiVersionsRequest[0]())
+        protocol.send_request(MetadataRequest[1](topics=None))
+        protocol.send_request(MetadataRequest[1](topics=None))
+    protocol.send_request(ApiVersionsRequest[0]())
+    assert sent == {"ApiVersionsRequest": 1, "MetadataRequest": 2}
+    assert len(protocol.in_flight_requests) == 4

@@ -1,0 +1,131 @@
+"""Numbered messages to a cluster, and a ledger of what was acknowledged.
+
+    python3 -m tests.hosts.traffic SERVERS TOPIC LEDGER
+
+A process of its own, so that whatever happens to the cluster or to a test happens to nothing else. It sends message
+after message until it gets SIGTERM, waits for what is in flight, and ends. The ledger has a line for each message whose
+fate is known, written at once: `acked NUMBER PARTITION OFFSET`, or `failed NUMBER REASON`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kafka import KafkaProducer
+
+from . import cache, host
+
+PER_SECOND = 100
+SECONDS_TO_DELIVER = 60
+SECONDS_TO_READ = 120
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the sender knows: number -> (partition, offset) of the acknowledged, and the numbers that failed."""
+
+    acked: dict[int, tuple[int, int]]
+    failed: list[int]
+
+    @classmethod
+    def read(cls, path: Path) -> Ledger:
+        lines = [line.split() for line in path.read_text().splitlines()]
+        acked = {int(words[1]): (int(words[2]), int(words[3])) for words in lines if words[0] == "acked"}
+        return cls(acked, [int(words[1]) for words in lines if words[0] == "failed"])
+
+
+def judge(ledger: Ledger, stored: dict[tuple[int, int], int]) -> list[str]:
+    """Say what is lost, doubled or out of order in what a reader found, (partition, offset) -> number."""
+    faults = [
+        f"message {number} was acknowledged at {place} and is not there"
+        for number, place in ledger.acked.items()
+        if stored.get(place) != number
+    ]
+    faults += [
+        f"message {number} is there {times} times" for number, times in Counter(stored.values()).items() if times > 1
+    ]
+    last: dict[int, int] = {}
+    for (partition, offset), number in sorted(stored.items()):
+        if number < last.get(partition, -1):
+            faults.append(f"message {number} at {(partition, offset)} comes after {last[partition]}")
+        last[partition] = number
+    return faults
+
+
+@contextlib.contextmanager
+def sent(servers: list[str], topic: str, path: Path) -> Iterator[None]:
+    """Send while the body runs; at its end all messages have their line in the ledger."""
+    command = [sys.executable, "-m", "tests.hosts.traffic", ",".join(servers), topic, str(path)]
+    process = subprocess.Popen(command, cwd=cache.REPOSITORY)
+    try:
+        await_lines(path, PER_SECOND)
+        yield
+        await_lines(path, count(path) + PER_SECOND)
+    finally:
+        process.terminate()
+        try:
+            code = process.wait(SECONDS_TO_DELIVER + 30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert code == 0, "the sender failed"
+
+
+def count(path: Path) -> int:
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def await_lines(path: Path, lines: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_DELIVER + 30
+    while count(path) < lines:
+        assert time.monotonic() < deadline, f"the ledger has {count(path)} lines and not {lines}"
+        time.sleep(0.1)
+
+
+def stored(pi: host.Host, topic: str) -> dict[tuple[int, int], int]:
+    """Read the topic from its beginning with Kafka's own consumer on a host: (partition, offset) -> number."""
+    tell = " ".join(f"--property print.{what}=true" for what in ("partition", "offset"))
+    options = f"--topic {topic} --from-beginning --timeout-ms 10000 {tell}"
+    text = host.as_root(pi, f"timeout {SECONDS_TO_READ} kafka console-consumer {options} 2>/dev/null || [ $? = 1 ]")
+    found = re.findall(r"^Partition:(\d+)\s+Offset:(\d+)\s+(\d+)$", text, re.MULTILINE)
+    return {(int(partition), int(offset)): int(number) for partition, offset, number in found}
+
+
+def main(servers: str, topic: str, path: str) -> None:
+    over: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: over.append(number))
+    producer = KafkaProducer(
+        bootstrap_servers=servers.split(","),
+        acks="all",
+        enable_idempotence=True,
+        delivery_timeout_ms=SECONDS_TO_DELIVER * 1000,
+        request_timeout_ms=5000,
+        max_block_ms=SECONDS_TO_DELIVER * 1000,
+        linger_ms=5,
+    )
+    partitions = sorted(producer.partitions_for(topic))
+    with Path(path).open("w", buffering=1) as ledger:
+        number = 0
+        while not over:
+            future = producer.send(topic, str(number).encode(), partition=partitions[number % len(partitions)])
+            future.add_callback(
+                lambda told, number=number: ledger.write(f"acked {number} {told.partition} {told.offset}\n")
+            )
+            future.add_errback(lambda error, number=number: ledger.write(f"failed {number} {type(error).__name__}\n"))
+            number += 1
+            time.sleep(1 / PER_SECOND)
+        producer.flush(SECONDS_TO_DELIVER + 10)
+        producer.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
