@@ -1,0 +1,126 @@
+"""The bootstrap of a cluster is cut off at each of its steps; the same command again goes on, and ends verified.
+
+The steps are those of the plan. The moment of each is seen on the hosts by what it does there: then the play is killed,
+and the power of the hosts that were at work is cut.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.raspi.kafka.plugins.filter.cluster_plan import cluster_plan
+
+from tests.hosts import cache, host
+from tests.hosts.cluster import Nodes
+from tests.hosts.host import as_root
+from tests.hosts.play import clean_environment, inventory, playbook
+
+SECONDS = 420
+HOSTS = ["pi1", "pi2", "pi3"]
+BARE = {"cluster_id": "", "recorded": False, "fresh": True, "changed": True}
+PLAN = cluster_plan(
+    HOSTS,
+    controllers=HOSTS,
+    identities={name: {**BARE, "node_id": number} for number, name in enumerate(HOSTS, 1)},
+    running=[],
+    quorum={},
+)
+STEPS = [(step["action"], step["hosts"]) for step in PLAN["steps"]]
+# What an action leaves or runs on a host; the brackets keep pgrep from finding its own shell.
+SIGNS = {
+    "draw": "test -e /etc/kafka/identity.json",
+    "record": "test -e /etc/kafka/identity.json",
+    "found": "pgrep -f '[k]afka.tools.StorageTool format --standalone'",
+    "start": "pgrep -f '[k]afka.Kafka /etc/kafka/server.properties'",
+    "format": "pgrep -f '[k]afka.tools.StorageTool format --no-initial-controllers'",
+    "join": "pgrep -f '[k]afka.Kafka /etc/kafka/server.properties'",
+    "admit": "pgrep -f '[k]raft_voters|AnsiballZ_kraft_voters' || test -e /tmp/never",
+}
+
+
+def begun(nodes: Nodes, action: str, names: list[str]) -> Callable[[], bool]:
+    """Whether a step has begun on one of its hosts."""
+    sign = f"if {SIGNS[action]} >/dev/null; then echo yes; fi"
+    return lambda: any(as_root(nodes.of(int(name[2:])), sign) == "yes" for name in names)
+
+
+def killed_at(moment: Callable[[], bool], log: Path) -> None:
+    """Run site.yml as typed, and kill it with all that it has started here, as soon as the moment has come."""
+    command = ["ansible-playbook", "site.yml", "-i", str(inventory("bootstrap"))]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=cache.REPOSITORY,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + SECONDS
+        try:
+            while not moment():
+                assert process.poll() is None, f"the run ended before its moment came:\n{log.read_text()[-3000:]}"
+                assert time.monotonic() < deadline, f"the moment did not come:\n{log.read_text()[-3000:]}"
+                time.sleep(0.02)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def ids(nodes: Nodes) -> list[str]:
+    """The cluster ids that the hosts' manifests have."""
+    told = nodes.each("cat /etc/kafka/identity.json 2>/dev/null || true")
+    return [json.loads(text)["cluster_id"] for text in told if text]
+
+
+def test_a_host_that_cannot_be_reached_stops_the_bootstrap_before_anything_changes(nodes: Nodes) -> None:
+    host.kill(nodes.of(3).container)
+    run = playbook(nodes.name)
+    assert run.code != 0
+    assert "pi1, pi2 cannot get an identity while pi3 takes no part in this run" in run.text
+    assert "Nothing was changed." in run.text
+    assert [run.count(name, "changed") for name in HOSTS[:2]] == [0, 0]
+    assert as_root(nodes.of(1), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
+    host.start(nodes.of(3).container)
+
+
+def test_a_part_of_the_hosts_founds_no_cluster(nodes: Nodes) -> None:
+    run = playbook(nodes.name, "--limit", "pi1,pi2")
+    assert run.code == 2
+    assert "pi1, pi2 cannot get an identity while pi3 takes no part in this run" in run.text
+    assert as_root(nodes.of(1), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
+
+
+@pytest.mark.parametrize(("action", "names"), STEPS, ids=[f"{action}-{'-'.join(names)}" for action, names in STEPS])
+def test_a_run_that_is_killed_at_a_step_keeps_the_identity(
+    nodes: Nodes, action: str, names: list[str], tmp_path: Path
+) -> None:
+    known = ids(nodes)
+    moment = begun(nodes, action, names)
+    assert not moment(), "the step was taken already, so that it cannot be seen to begin"
+    killed_at(moment, tmp_path / "log")
+    for name in names:
+        host.kill(nodes.of(int(name[2:])).container)
+    for name in names:
+        host.start(nodes.of(int(name[2:])).container)
+    assert len(set(known + ids(nodes))) <= 1
+
+
+def test_the_same_command_ends_verified_and_then_changes_nothing(nodes: Nodes) -> None:
+    (cluster_id,) = set(ids(nodes))
+    run = playbook(nodes.name)
+    assert run.code == 0
+    assert run.text.count("300 sent, 300 read from the beginning, 300 found on disk") == 3
+    assert ids(nodes) == [cluster_id] * 3
+    assert sorted(nodes.voters()) == [1, 2, 3]
+    again = playbook(nodes.name)
+    assert again.code == 0
+    assert [again.count(name, "changed") for name in HOSTS] == [0, 0, 0]
