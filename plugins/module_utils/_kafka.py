@@ -294,7 +294,7 @@ def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
         raise cannot_reach(options["bootstrap_servers"]) from error
     try:
         yield admin
-    except (KafkaConnectionError, KafkaTimeoutError) as error:
+    except (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError) as error:
         raise badly_advertised(admin) or error from error
     finally:
         admin.close()

@@ -177,6 +177,7 @@ def test_fifty_topics_take_one_task(broker: Broker) -> None:
         ("kafka_topics", {"topics": [{"name": "a"}]}),
         ("kafka_cluster_config", {"configs": {"min.insync.replicas": 1}}),
         ("kafka_cluster_info", {}),
+        ("cluster_health", {}),
         ("produce_consume", {"topic": "a"}),
     ],
 )
