@@ -189,7 +189,7 @@ def test_a_partition_that_keeps_min_isr_does_not() -> None:
 
 
 def test_a_partition_of_other_brokers_does_not() -> None:
-    other = with_partitions(state("healthy"), ("telemetry", {1, 2, 4}, {1, 2}, 2))
+    other = with_partitions(state("healthy"), ("telemetry", {1, 2, 4}, {1}, 2))
     assert judge(other, 3) == Verdict(3)
 
 
@@ -368,4 +368,7 @@ def test_a_serving_broker_that_still_fetches_is_none() -> None:
 
 
 def test_other_reasons_are_progress() -> None:
-    assert progressed(state("two_down"), state("one_down"), 1)
+    """As where a topic that held the node has been deleted."""
+    held = with_partitions(state("healthy"), ("telemetry", {1, 2, 3}, {1, 2}, 2))
+    assert progressed(held, with_partitions(held), 1)
+    assert not progressed(held, with_partitions(held), 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ from kafka.errors import (
     NotControllerError,
     RequestTimedOutError,
 )
+
+from tests.module_args import patch_module_args
 
 STATES = Path(__file__).parents[1] / "module_utils" / "states"
 PARAMS = {"node_id": 1, "fetch_timeout_ms": 5000, "request_timeout_ms": 30000, "patience": 10, "limit": 100}
@@ -224,3 +227,47 @@ def test_options_out_of_range_are_refused_by_name(change: dict[str, Any]) -> Non
     with pytest.raises(ExpectedError, match=next(iter(change))) as refused:
         check_options({**PARAMS, **change})
     assert refused.value.facts["reason"] == "invalid"
+
+
+# --- the task
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], situation: str, **options: Any) -> Any:
+    """The whole module, with the answers of brokers that were recorded."""
+    monkeypatch.setattr(cluster_health, "admin_client", lambda _params: contextlib.nullcontext())
+    monkeypatch.setattr(cluster_health, "ask", lambda _admin, _params: state(situation))
+    with patch_module_args({"bootstrap_servers": ["pi-1:9092"], **options}), pytest.raises(SystemExit):
+        cluster_health.main()
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_node_that_may_stop_passes_the_task(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(monkeypatch, capsys, "healthy", node_id=1, _ansible_check_mode=True)
+    assert (result["may_stop"], result["changed"], result["waited_s"]) == (True, False, 0)
+
+
+def test_a_node_that_may_not_stop_fails_the_task_with_what_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(monkeypatch, capsys, "one_down", node_id=1)
+    assert (result.get("failed"), result.get("reason"), result["may_stop"]) == (True, "not_safe", False)
+    assert result["msg"].startswith("Node 1 may not stop now: ")
+    assert [verdict["may_stop"] for verdict in result["verdicts"]] == [False, False, True]
+    assert result["voters"]
+
+
+def test_without_a_node_the_task_tells_and_does_not_fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(monkeypatch, capsys, "two_down", patience=60)
+    assert not result.get("failed")
+    assert "may_stop" not in result
+    assert [verdict["may_stop"] for verdict in result["verdicts"]] == [False, False, False]
+
+
+def test_a_limit_of_nothing_is_refused_before_anybody_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, capsys, "healthy", limit=0).get("reason") == "invalid"
