@@ -81,6 +81,7 @@ class Member:
     """A node of the cluster, as this run finds it; of one that is not present, nothing more is known.
 
     ``recorded``: it has its manifest. ``fresh``: nothing of it is formatted. ``complete``: all of it is.
+    ``directory_id``: the one by which the quorum knows its metadata (KIP-853), empty where that is not formatted.
     """
 
     host: str
@@ -92,6 +93,7 @@ class Member:
     recorded: bool
     fresh: bool
     complete: bool
+    directory_id: str
 
     @property
     def formatted(self) -> bool:
@@ -147,10 +149,17 @@ def refuse_lost_majority(members: Sequence[Member], quorum: Mapping[str, Any]) -
         return ""
     gone = [one for one in known if not one.present]
     return (
-        f"The cluster has lost its majority: no controller leads, and of its {len(known)} controllers {needed} are "
-        f"needed. {names(gone)} takes no part in this run, being unreachable, failed before or left out by --limit. "
+        f"The cluster has lost its majority, as far as can be seen from here: no controller leads, and of its "
+        f"{len(known)} controllers {needed} are needed. {names(gone)} takes no part in this run, being unreachable, "
+        "failed before or left out by --limit. "
         "Bring them back first, best with their disks as they are: Kafka then goes on by itself."
     )
+
+
+def votes(quorum: Mapping[str, Any], member: Member) -> bool:
+    """Whether a controller has its vote with the disk that it has now; in a static quorum a vote has no directory."""
+    voters = {voter["id"]: voter["directory_id"] for voter in quorum.get("voters") or []}
+    return member.node_id in voters and voters[member.node_id] in (None, member.directory_id)
 
 
 def planned(members: Sequence[Member], quorum: Mapping[str, Any]) -> list[tuple[str, list[Member]]]:
@@ -161,9 +170,10 @@ def planned(members: Sequence[Member], quorum: Mapping[str, Any]) -> list[tuple[
     joining = [one for one in fresh if one not in founder]
     unrecorded = [one for one in here if not one.recorded]
     drawing = founder if not any(one.cluster_id for one in members) else []
-    voters = {voter["id"] for voter in quorum.get("voters") or []}
-    others = [one for one in here if one.controller and one not in founder] if len(members) > 1 else []
-    admitted = [one for one in others if one.fresh or one.node_id not in voters]
+    # Where nobody can be asked, the only controller with metadata has a vote for certain: a quorum never has none.
+    known = [one for one in members if one.controller and (one.formatted or not one.present)]
+    first = founder or (known if len(known) == 1 and quorum.get("leader_id") is None else [])
+    admitted = [one for one in here if one.controller and one not in first and not votes(quorum, one)]
     return [
         ("draw", drawing),
         ("record", [one for one in unrecorded if one not in drawing]),
@@ -195,6 +205,7 @@ def cluster_plan(
             recorded=identities.get(host, {}).get("recorded", False),
             fresh=identities.get(host, {}).get("fresh", False),
             complete=not identities.get(host, {}).get("changed", False),
+            directory_id=identities.get(host, {}).get("directory_id", ""),
         )
         for host in hosts
     ]

@@ -75,7 +75,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 _BEGIN = "# BEGIN raspi.kafka, the nodes of the cluster"
 _END = "# END raspi.kafka"
-_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}\n(.*?)^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL)
+# Where a person has removed an end, what follows is not ours up to the next begin.
+_BLOCK = re.compile(rf"^{_BEGIN}\n((?:(?!{_BEGIN}).*\n)*?){_END}(?:\n|\Z)", re.MULTILINE)
 _OWN_ADDRESS = "127.0.1.1"
 
 
@@ -110,8 +111,8 @@ def plan(names: Mapping[str, str], own: str, resolved: Mapping[str, list[str]], 
 def entries_of(text: str) -> dict[str, str]:
     """Name -> address of the block in a file; empty where it has none."""
     found = _BLOCK.search(text)
-    pairs = [line.split() for line in found[1].splitlines()] if found else []
-    return {name: address for address, name in pairs}
+    lines = [line.split() for line in found[1].splitlines()] if found else []
+    return {words[1]: words[0] for words in lines if len(words) == 2}
 
 
 def with_entries(text: str, entries: Mapping[str, str]) -> str:

@@ -110,6 +110,13 @@ fresh:
   type: bool
   returned: success
   sample: false
+directory_id:
+  description:
+    - The C(directory.id) of the first directory, which holds the metadata; empty if that is not formatted.
+    - The quorum knows a voter by it, so a node with a new disk is told from the one that had the vote.
+  type: str
+  returned: success
+  sample: PXv7w13gTeSWQcyOloW7bg
 formatted:
   description: The directories that were formatted now, or would be.
   type: list
@@ -178,8 +185,17 @@ def is_cluster_id(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None
 
 
+def read_properties(log_dir: str) -> dict[str, str]:
+    """Read ``meta.properties`` of a log directory; empty where it is not formatted."""
+    path = os.path.join(log_dir, "meta.properties")
+    if not os.path.exists(path):
+        return {}
+    with open(path, encoding="utf-8") as file:
+        return dict(line.strip().split("=", 1) for line in file if "=" in line and not line.startswith("#"))
+
+
 def read_identity(log_dir: str) -> Identity | None:
-    """Read ``meta.properties`` of a log directory; None where it is not formatted.
+    """Read who the node of a log directory is; None where it is not formatted.
 
     :raises FormatError: the file cannot be understood.
     """
@@ -187,8 +203,7 @@ def read_identity(log_dir: str) -> Identity | None:
     if not os.path.exists(path):
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            pairs = dict(line.strip().split("=", 1) for line in file if "=" in line and not line.startswith("#"))
+        pairs = read_properties(log_dir)
         return Identity(pairs["cluster.id"], int(pairs["node.id"]))
     except (KeyError, ValueError) as error:
         raise FormatError(
@@ -456,6 +471,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         "node_id": identity.node_id,
         "recorded": manifest is not None,
         "fresh": todo.fresh,
+        "directory_id": read_properties(params["log_dirs"][0]).get("directory.id", ""),
         "formatted": [] if only_record else todo.unformatted,
         "diff": {"before": describe(manifest, found), "after": describe(*after)},
     }

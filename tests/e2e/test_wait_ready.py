@@ -1,4 +1,4 @@
-"""Readiness of a real broker whose controller is another process, so that the quorum can be taken away.
+"""Readiness of real nodes, of a broker whose controller is another process, so that the quorum can be taken away.
 
 RASPI_KAFKA_ARCHIVE=... PYTHONPATH=.collections pytest tests/e2e/test_wait_ready.py
 """
@@ -31,7 +31,6 @@ PATIENCE = 10
 CLUSTER_ID = "4L6g3nShT-eMCtK--X86sw"
 COMMON = """\
 log.dirs={directory}
-controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=LOCAL:PLAINTEXT,CONTROLLER:PLAINTEXT
 """
@@ -39,12 +38,21 @@ CONTROLLER = """\
 process.roles=controller
 node.id=100
 listeners=CONTROLLER://127.0.0.1:{controller_port}
+controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
+"""
+# One that joins, and knows of both.
+SECOND = """\
+process.roles=controller
+node.id=101
+listeners=CONTROLLER://127.0.0.1:{second_port}
+controller.quorum.bootstrap.servers=127.0.0.1:{controller_port},127.0.0.1:{second_port}
 """
 # The time-out is the product's: a broker without a controller must wait, not end.
 BROKER = """\
 process.roles=broker
 node.id=1
 listeners=LOCAL://127.0.0.1:{broker_port}
+controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 inter.broker.listener.name=LOCAL
 offsets.topic.replication.factor=1
 initial.broker.registration.timeout.ms=86400000
@@ -53,16 +61,21 @@ initial.broker.registration.timeout.ms=86400000
 
 @dataclass
 class Cluster:
-    """A controller that runs and a broker that is formatted for it."""
+    """A controller, and what is formatted to join it: a broker and a second controller."""
 
     root: Path
     class_path: str
     controller_port: int
     broker_port: int
+    second_port: int
     processes: contextlib.ExitStack
 
     def format(self, name: str, text: str, *how: str) -> None:
-        ports = {"controller_port": self.controller_port, "broker_port": self.broker_port}
+        ports = {
+            "controller_port": self.controller_port,
+            "broker_port": self.broker_port,
+            "second_port": self.second_port,
+        }
         properties = self.root / f"{name}.properties"
         properties.write_text((COMMON + text).format(directory=self.root / name, **ports))
         storage_tool(self.class_path, "format", "-t", CLUSTER_ID, "-c", str(properties), *how)
@@ -74,18 +87,13 @@ class Cluster:
         self.processes.callback(stop, process)
         return process
 
-    def wait_ready(self, broker: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    def wait_ready(self, node: subprocess.Popen[bytes], name: str = "broker") -> subprocess.Popen[bytes]:
         """Start the script as the unit does."""
-        addresses = [
-            "--bootstrap",
-            f"127.0.0.1:{self.broker_port}",
-            "--controllers",
-            f"127.0.0.1:{self.controller_port}",
-        ]
-        command = [sys.executable, str(SCRIPT), "--node-id", "1", "--patience", str(PATIENCE), *addresses]
+        config = str(self.root / f"{name}.properties")
+        command = [sys.executable, str(SCRIPT), "--config", config, "--patience", str(PATIENCE)]
         with (self.root / "wait_ready.log").open("wb") as log:
             process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "MAINPID": str(broker.pid)}
+                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "MAINPID": str(node.pid)}
             )
         self.processes.callback(stop, process)
         return process
@@ -106,9 +114,10 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path, class_path: str) -> Iterator[Cluster]:
     with contextlib.ExitStack() as processes:
-        made = Cluster(tmp_path, class_path, *free_ports(2), processes)
+        made = Cluster(tmp_path, class_path, *free_ports(3), processes)
         made.format("controller", CONTROLLER, "--standalone")
         made.format("broker", BROKER, "--no-initial-controllers")
+        made.format("second", SECOND, "--no-initial-controllers")
         yield made
 
 
@@ -144,6 +153,23 @@ def test_a_broker_without_a_quorum_is_waited_for_and_ready_once_there_is_one(clu
     assert waiting.wait(SECONDS) == 0, cluster.said
     assert cluster.brokers() == [1]
     assert cluster.said.endswith("Kafka node 1: ready\n")
+
+
+def test_a_controller_alone_is_ready_once_it_leads(cluster: Cluster) -> None:
+    waiting = cluster.wait_ready(cluster.start("controller"), "controller")
+    assert waiting.wait(SECONDS) == 0, cluster.said
+    assert cluster.said.startswith("Kafka node 100: ")
+    assert cluster.said.endswith("Kafka node 100: ready\n")
+
+
+def test_a_controller_that_joins_is_ready_once_it_has_found_the_one_that_leads(cluster: Cluster) -> None:
+    waiting = cluster.wait_ready(cluster.start("second"), "second")
+    within(SECONDS, "the quorum is missed", lambda: "waiting for a quorum" in cluster.said)
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(STOPPED_SECONDS)
+    cluster.start("controller")
+    assert waiting.wait(SECONDS) == 0, cluster.said
+    assert cluster.said.endswith("Kafka node 101: ready\n")
 
 
 def test_a_jvm_that_ends_at_its_start_is_a_failure_with_a_sentence(cluster: Cluster) -> None:

@@ -58,7 +58,10 @@ class Address:
 
 @dataclass(frozen=True)
 class Node:
-    """What a node is by its server.properties: its id, where it answers on the host itself, and all its controllers."""
+    """What a node is by its server.properties.
+
+    ``address``: where it answers on the host itself. ``controllers``: all there are, none where it is the only one.
+    """
 
     id: int
     is_broker: bool
@@ -73,11 +76,13 @@ class Node:
         """
         lines = Path(path).read_text(encoding="utf-8").splitlines()
         keys = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-        is_broker = "broker" in keys["process.roles"].split(",")
+        roles = keys["process.roles"].split(",")
+        is_broker = "broker" in roles
         listeners = dict(one.split("://", 1) for one in keys["listeners"].split(","))
         port = Address.parse(listeners["LOCAL" if is_broker else "CONTROLLER"]).port
         controllers = [Address.parse(one) for one in keys["controller.quorum.bootstrap.servers"].split(",")]
-        return cls(int(keys["node.id"]), is_broker, Address("127.0.0.1", port), controllers)
+        alone = "controller" in roles and len(controllers) == 1
+        return cls(int(keys["node.id"]), is_broker, Address("127.0.0.1", port), [] if alone else controllers)
 
 
 def ask(address: Address, request: Any, response: Any, version: int) -> Any:
@@ -149,7 +154,7 @@ def probe(node: Node) -> str:
         state = LOADING
     # Without a quorum a broker does not even open its port (Kafka 4.1), so a closed one says nothing against that.
     # Where there is no other controller, this node's own start is all there is to wait for.
-    if len(node.controllers) > 1 and not any(leads(one) for one in node.controllers):
+    if node.controllers and not any(leads(one) for one in node.controllers):
         return NO_QUORUM
     return state
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka.protocol.admin import DescribeQuorumResponse
+from kafka.protocol.admin import DescribeClusterResponse, DescribeQuorumResponse
 from kafka.protocol.metadata import MetadataResponse
 
 SCRIPT = Path(__file__).parents[3] / "roles" / "kraft_broker" / "files" / "wait_ready.py"
@@ -24,11 +24,11 @@ _SPEC = importlib.util.spec_from_file_location("wait_ready", SCRIPT)
 wait_ready = importlib.util.module_from_spec(_SPEC)
 sys.modules["wait_ready"] = wait_ready  # its dataclass looks for its module by name
 _SPEC.loader.exec_module(wait_ready)
-Address, Patience = wait_ready.Address, wait_ready.Patience
+Address, Node, Patience = wait_ready.Address, wait_ready.Node, wait_ready.Patience
 STARTING, LOADING, FENCED = wait_ready.STARTING, wait_ready.LOADING, wait_ready.FENCED
 NO_QUORUM, READY = wait_ready.NO_QUORUM, wait_ready.READY
 
-METADATA, QUORUM = 3, 55  # API keys
+METADATA, QUORUM, CLUSTER = 3, 55, 60  # API keys
 NOT_LEADER = 6
 MUCH = 1 << 20
 SECONDS = 20
@@ -43,6 +43,8 @@ class Broker(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.unfenced: list[int] = []
+        self.registered: list[int] = []
+        self.leader = 1
         self.quorum_error = 0
         self.raw: bytes | None = None
         self.silent = False
@@ -59,6 +61,17 @@ class Broker(socketserver.ThreadingTCPServer):
             brokers = [broker(node_id=one, host="pi", port=9092, rack=None) for one in self.unfenced]
             return MetadataResponse(
                 throttle_time_ms=0, brokers=brokers, cluster_id="c", controller_id=1, topics=[]
+            ).encode(version=version)
+        if key == CLUSTER:
+            controller = DescribeClusterResponse.DescribeClusterBroker
+            return DescribeClusterResponse(
+                throttle_time_ms=0,
+                error_code=0,
+                error_message=None,
+                endpoint_type=2,
+                cluster_id="c",
+                controller_id=self.leader,
+                brokers=[controller(broker_id=one, host="pi", port=9093, rack=None) for one in self.registered],
             ).encode(version=version)
         topic = DescribeQuorumResponse.TopicData
         partition = topic.PartitionData(
@@ -133,6 +146,10 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
+def node(address: Any, controllers: list[Any], id: int = 1, is_broker: bool = True) -> Any:
+    return Node(id, is_broker=is_broker, address=address, controllers=controllers)
+
+
 # --- addresses
 
 
@@ -144,33 +161,68 @@ def test_an_address_is_a_host_and_a_port(text: str, host: str, port: int) -> Non
     assert Address.parse(text) == Address(host, port)
 
 
+# --- what server.properties says of a node
+
+PROPERTIES = """\
+# process.roles=controller
+process.roles={roles}
+node.id=2
+listeners={listeners}
+controller.quorum.bootstrap.servers={controllers}
+"""
+LISTENERS = "CONTROLLER://0.0.0.0:9093,LOCAL://127.0.0.1:19092,LAN://0.0.0.0:9092"
+THREE = "pi1:9093,pi2:9193,[fe80::1]:9093"
+OTHERS = [Address("pi1", 9093), Address("pi2", 9193), Address("fe80::1", 9093)]
+
+
+@pytest.mark.parametrize(
+    ("roles", "listeners", "controllers", "found"),
+    [
+        ("broker,controller", LISTENERS, THREE, (True, 19092, OTHERS)),
+        ("broker", "LOCAL://127.0.0.1:19092,LAN://0.0.0.0:9092", THREE, (True, 19092, OTHERS)),
+        ("controller", "CONTROLLER://0.0.0.0:9093", THREE, (False, 9093, OTHERS)),
+        ("broker,controller", LISTENERS, "127.0.0.1:9093", (True, 19092, [])),
+        ("controller", "CONTROLLER://0.0.0.0:9093", "pi1:9093", (False, 9093, [])),
+        ("broker", "LOCAL://127.0.0.1:19092", "pi1:9093", (True, 19092, OTHERS[:1])),
+    ],
+    ids=["both", "broker", "controller", "both alone", "only controller", "broker of one controller"],
+)
+def test_a_node_is_what_its_configuration_says(
+    tmp_path: Path, roles: str, listeners: str, controllers: str, found: tuple[bool, int, list[Any]]
+) -> None:
+    config = tmp_path / "server.properties"
+    config.write_text(PROPERTIES.format(roles=roles, listeners=listeners, controllers=controllers))
+    is_broker, port, addresses = found
+    assert Node.read(str(config)) == Node(2, is_broker, Address("127.0.0.1", port), addresses)
+
+
 # --- the state of the broker, over real sockets
 
 
 def test_a_closed_port_is_a_jvm_that_starts(closed: Any) -> None:
-    assert wait_ready.probe(closed, 1, []) == STARTING
+    assert wait_ready.probe(node(closed, [])) == STARTING
 
 
 def test_a_closed_port_while_a_controller_leads_is_a_jvm_that_starts(closed: Any, controller: Broker) -> None:
-    assert wait_ready.probe(closed, 1, [controller.address]) == STARTING
+    assert wait_ready.probe(node(closed, [controller.address])) == STARTING
 
 
 def test_a_closed_port_while_no_controller_leads_waits_for_a_quorum(closed: Any, controller: Broker) -> None:
     controller.quorum_error = NOT_LEADER
-    assert wait_ready.probe(closed, 1, [controller.address]) == NO_QUORUM
-    assert wait_ready.probe(closed, 1, [closed]) == NO_QUORUM
+    assert wait_ready.probe(node(closed, [controller.address])) == NO_QUORUM
+    assert wait_ready.probe(node(closed, [closed])) == NO_QUORUM
 
 
 def test_a_port_that_only_listens_is_a_broker_that_loads() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         began = time.monotonic()
-        assert wait_ready.probe(Address("127.0.0.1", server.getsockname()[1]), 1, []) == LOADING
+        assert wait_ready.probe(node(Address("127.0.0.1", server.getsockname()[1]), [])) == LOADING
         assert time.monotonic() - began < 5
 
 
 def test_a_broker_that_takes_the_question_and_never_answers_loads(broker: Broker) -> None:
     broker.silent = True
-    assert wait_ready.probe(broker.address, 1, []) == LOADING
+    assert wait_ready.probe(node(broker.address, [])) == LOADING
     assert broker.asked == [METADATA]
 
 
@@ -190,24 +242,24 @@ def test_a_broker_that_takes_the_question_and_never_answers_loads(broker: Broker
 )
 def test_an_answer_that_is_none_is_never_taken_for_readiness(broker: Broker, answer: bytes) -> None:
     broker.raw = answer
-    assert wait_ready.probe(broker.address, 0, []) in (LOADING, FENCED)
+    assert wait_ready.probe(node(broker.address, [], id=0)) in (LOADING, FENCED)
 
 
 @pytest.mark.parametrize("unfenced", [[1], [3, 2, 1]])
 def test_a_broker_that_metadata_lists_is_ready(broker: Broker, unfenced: list[int]) -> None:
     broker.unfenced = unfenced
-    assert wait_ready.probe(broker.address, 1, []) == READY
+    assert wait_ready.probe(node(broker.address, [])) == READY
 
 
 @pytest.mark.parametrize("unfenced", [[], [2], [11, 10]])
 def test_a_broker_that_metadata_does_not_list_is_fenced(broker: Broker, unfenced: list[int]) -> None:
     broker.unfenced = unfenced
-    assert wait_ready.probe(broker.address, 1, []) == FENCED
+    assert wait_ready.probe(node(broker.address, [])) == FENCED
 
 
 def test_a_fenced_broker_whose_controllers_do_not_lead_waits_for_a_quorum(broker: Broker, controller: Broker) -> None:
     controller.quorum_error = NOT_LEADER
-    assert wait_ready.probe(broker.address, 1, [controller.address]) == NO_QUORUM
+    assert wait_ready.probe(node(broker.address, [controller.address])) == NO_QUORUM
     assert controller.asked == [QUORUM]
 
 
@@ -215,16 +267,35 @@ def test_a_loading_broker_whose_controllers_are_gone_or_silent_waits_for_a_quoru
     broker: Broker, controller: Broker, closed: Any
 ) -> None:
     broker.silent = controller.silent = True
-    assert wait_ready.probe(broker.address, 1, [closed, controller.address]) == NO_QUORUM
+    assert wait_ready.probe(node(broker.address, [closed, controller.address])) == NO_QUORUM
 
 
 def test_one_controller_that_leads_is_a_quorum(broker: Broker, controller: Broker, closed: Any) -> None:
-    assert wait_ready.probe(broker.address, 1, [closed, controller.address]) == FENCED
+    assert wait_ready.probe(node(broker.address, [closed, controller.address])) == FENCED
 
 
 def test_a_broker_in_the_metadata_is_ready_whatever_controllers_say(broker: Broker, controller: Broker) -> None:
     broker.unfenced, controller.quorum_error = [1], NOT_LEADER
-    assert wait_ready.probe(broker.address, 1, [controller.address]) == READY
+    assert wait_ready.probe(node(broker.address, [controller.address])) == READY
+
+
+# --- the state of a controller alone
+
+
+def test_a_controller_that_has_registered_with_a_leader_is_ready(controller: Broker) -> None:
+    controller.registered = [1, 2]
+    assert wait_ready.probe(node(controller.address, [], id=2, is_broker=False)) == READY
+    assert controller.asked == [CLUSTER]
+
+
+def test_a_controller_that_has_not_registered_is_not_ready(controller: Broker) -> None:
+    controller.registered, controller.unfenced = [1], [2]
+    assert wait_ready.probe(node(controller.address, [controller.address], id=2, is_broker=False)) == FENCED
+
+
+def test_a_controller_that_knows_no_leader_is_not_ready_though_it_was_registered(controller: Broker) -> None:
+    controller.registered, controller.leader, controller.quorum_error = [1, 2], -1, NOT_LEADER
+    assert wait_ready.probe(node(controller.address, [controller.address], id=2, is_broker=False)) == NO_QUORUM
 
 
 # --- patience
@@ -373,7 +444,7 @@ def test_waiting_ends_well_only_once_the_broker_is_listed(
 ) -> None:
     threading.Timer(0.5, broker.unfenced.append, [1]).start()
     began = time.monotonic()
-    assert wait_ready.wait(process.pid, broker.address, 1, [], Patience(20)) == 0
+    assert wait_ready.wait(process.pid, node(broker.address, []), Patience(20)) == 0
     assert time.monotonic() - began >= 0.5
     assert capsys.readouterr().out.splitlines() == [f"Kafka node 1: {FENCED}", f"Kafka node 1: {READY}"]
     deadline = time.monotonic() + 5
@@ -383,10 +454,21 @@ def test_waiting_ends_well_only_once_the_broker_is_listed(
     assert set(systemd[:-1]) == {f"STATUS={FENCED}\nEXTEND_TIMEOUT_USEC=50000000"}
 
 
+def test_systemd_says_of_a_controller_alone_that_it_is_one(
+    controller: Broker, process: subprocess.Popen[bytes], systemd: list[str]
+) -> None:
+    controller.registered = [1]
+    assert wait_ready.wait(process.pid, node(controller.address, [], is_broker=False), Patience(20)) == 0
+    deadline = time.monotonic() + 5
+    while not systemd and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert systemd == ["STATUS=is one of the controllers"]
+
+
 def test_waiting_ends_with_a_reason_when_nothing_moves(
     broker: Broker, process: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert wait_ready.wait(process.pid, broker.address, 1, [], Patience(1)) == 1
+    assert wait_ready.wait(process.pid, node(broker.address, []), Patience(1)) == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"<3>Kafka node 1 did not become ready: {FENCED}; no progress for 1 s"
 
@@ -396,7 +478,7 @@ def test_waiting_for_a_quorum_outlives_patience(
 ) -> None:
     controller.quorum_error = NOT_LEADER
     threading.Timer(1.0, broker.unfenced.append, [1]).start()
-    assert wait_ready.wait(process.pid, broker.address, 1, [controller.address], Patience(0.2)) == 0
+    assert wait_ready.wait(process.pid, node(broker.address, [controller.address]), Patience(0.2)) == 0
     assert f"Kafka node 1: {NO_QUORUM}" in capsys.readouterr().out
 
 
@@ -405,6 +487,6 @@ def test_waiting_ends_when_the_process_does(
 ) -> None:
     threading.Timer(0.3, process.kill).start()
     began = time.monotonic()
-    assert wait_ready.wait(process.pid, broker.address, 1, [], Patience(60)) == 1
+    assert wait_ready.wait(process.pid, node(broker.address, []), Patience(60)) == 1
     assert time.monotonic() - began < 10
     assert "its process ended" in capsys.readouterr().out.splitlines()[-1]

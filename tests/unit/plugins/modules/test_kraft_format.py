@@ -31,8 +31,9 @@ OURS = "4L6g3nShT-eMCtK--X86sw"
 THEIRS = "MkU3OEVBNTcwNTJENDM2Qg"
 MANIFEST = "/etc/kafka/identity.json"
 # As StorageTool of Kafka 4.1.1 writes it.
+DIRECTORY_ID = "8T4buhxxTUm3VJOVwQOvcw"
 META_PROPERTIES = (
-    "#\n#Sun Nov 22 22:08:59 UTC 2026\nnode.id={}\ndirectory.id=8T4buhxxTUm3VJOVwQOvcw\nversion=1\ncluster.id={}\n"
+    f"#\n#Sun Nov 22 22:08:59 UTC 2026\nnode.id={{}}\ndirectory.id={DIRECTORY_ID}\nversion=1\ncluster.id={{}}\n"
 )
 
 
@@ -434,6 +435,21 @@ def test_a_node_is_recorded_before_it_is_formatted(node: Node) -> None:
     assert again["diff"]["before"] == again["diff"]["after"]
     assert node.run()["cluster_id"] == OURS
     assert json.loads(node.manifest.read_text())["log_dirs"] == [str(node.log_dirs[0])]
+
+
+def test_the_directory_with_the_metadata_is_named_as_the_quorum_knows_it(node: Node) -> None:
+    assert node.run(check=True)["directory_id"] == ""
+    assert node.run()["directory_id"] == DIRECTORY_ID
+    assert node.run(check=True)["directory_id"] == DIRECTORY_ID
+
+
+def test_of_several_directories_the_first_has_the_metadata(node: Node) -> None:
+    node.run()
+    node.log_dirs.append(node.root / "b")
+    node.log_dirs[1].mkdir()
+    other = META_PROPERTIES.format(1, node.run()["cluster_id"]).replace(DIRECTORY_ID, "other")
+    (node.log_dirs[1] / "meta.properties").write_text(other)
+    assert node.run(check=True)["directory_id"] == DIRECTORY_ID
 
 
 def test_recording_draws_an_id_where_none_is_given(node: Node) -> None:
