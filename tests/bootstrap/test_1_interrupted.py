@@ -99,6 +99,13 @@ def test_a_part_of_the_hosts_founds_no_cluster(nodes: Nodes) -> None:
     assert as_root(nodes.of(1), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
 
 
+def test_a_dry_run_on_bare_hosts_tells_the_steps_and_changes_nothing(nodes: Nodes) -> None:
+    run = playbook(nodes.name, "--check")
+    assert run.code == 0
+    assert all(step["says"] in run.text for step in PLAN["steps"])
+    assert as_root(nodes.of(1), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
+
+
 @pytest.mark.parametrize(("action", "names"), STEPS, ids=[f"{action}-{'-'.join(names)}" for action, names in STEPS])
 def test_a_run_that_is_killed_at_a_step_keeps_the_identity(
     nodes: Nodes, action: str, names: list[str], tmp_path: Path
