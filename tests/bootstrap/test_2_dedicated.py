@@ -1,4 +1,4 @@
-"""A cluster is removed, records too; the same Pis become one of another shape: a controller alone, and brokers alone."""
+"""A cluster is removed with its records; then the same Pis become a controller alone, and brokers alone."""
 
 from __future__ import annotations
 
