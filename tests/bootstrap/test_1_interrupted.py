@@ -1,17 +1,18 @@
 """The bootstrap of a cluster is cut off at each of its steps; the same command again goes on, and ends verified.
 
-The steps are those of the plan. The moment of each is seen on the hosts by what it does there: then the play is killed,
-and the power of the hosts that were at work is cut.
+The steps are those of the plan. A long one is seen on the hosts by the process that it runs, a short one is cut off when
+it is done on its first host. Then the play is killed, and the power of the hosts that were at work is cut.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,46 +34,67 @@ PLAN = cluster_plan(
     quorum={},
 )
 STEPS = [(step["action"], step["hosts"]) for step in PLAN["steps"]]
-# What an action leaves or runs on a host; the brackets keep pgrep from finding its own shell.
-SIGNS = {
-    "draw": "test -e /etc/kafka/identity.json",
-    "record": "test -e /etc/kafka/identity.json",
-    "found": "pgrep -f '[k]afka.tools.StorageTool format --standalone'",
-    "start": "pgrep -f '[k]afka.Kafka /etc/kafka/server.properties'",
-    "format": "pgrep -f '[k]afka.tools.StorageTool format --no-initial-controllers'",
-    "join": "pgrep -f '[k]afka.Kafka /etc/kafka/server.properties'",
-    "admit": "pgrep -f '[k]raft_voters|AnsiballZ_kraft_voters' || test -e /tmp/never",
+# What a long step runs on a host; the brackets keep pgrep from finding its own shell.
+PROCESSES = {
+    "found": "[k]afka.tools.StorageTool format --standalone",
+    "start": "[k]afka.Kafka /etc/kafka/server.properties",
+    "format": "[k]afka.tools.StorageTool format --no-initial-controllers",
+    "join": "[k]afka.Kafka /etc/kafka/server.properties",
 }
+# The task of a short one.
+TASKS = {
+    "draw": "raspi.kafka.kraft_broker : Draw the id of the cluster",
+    "record": "raspi.kafka.kraft_broker : Record the id of the cluster on its other nodes",
+    "admit": "raspi.kafka.kraft_broker : Make the controllers voters, one after the other",
+}
+CALLBACKS = Path(__file__).parent / "callbacks"
 
 
-def begun(nodes: Nodes, action: str, names: list[str]) -> Callable[[], bool]:
-    """Whether a step has begun on one of its hosts."""
-    sign = f"if {SIGNS[action]} >/dev/null; then echo yes; fi"
-    return lambda: any(as_root(nodes.of(int(name[2:])), sign) == "yes" for name in names)
+def running(nodes: Nodes, action: str, names: list[str]) -> bool:
+    """Whether a long step is under way on one of its hosts."""
+    find = f"pgrep -f '{PROCESSES[action]}' || true"
+    return any(as_root(nodes.of(int(name[2:])), find) for name in names)
 
 
-def killed_at(moment: Callable[[], bool], log: Path) -> None:
-    """Run site.yml as typed, and kill it with all that it has started here, as soon as the moment has come."""
-    command = ["ansible-playbook", "site.yml", "-i", str(inventory("bootstrap"))]
+@contextlib.contextmanager
+def site(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run site.yml as typed, and kill it in the end with all that it has started here."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            ["ansible-playbook", "site.yml", "-i", str(inventory("bootstrap"))],
             cwd=cache.REPOSITORY,
-            env=clean_environment(),
+            env={**clean_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        deadline = time.monotonic() + SECONDS
         try:
-            while not moment():
-                assert process.poll() is None, f"the run ended before its moment came:\n{log.read_text()[-3000:]}"
-                assert time.monotonic() < deadline, f"the moment did not come:\n{log.read_text()[-3000:]}"
-                time.sleep(0.02)
+            yield process
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def killed_during(nodes: Nodes, action: str, names: list[str], log: Path) -> None:
+    """Kill a run while a process of the step runs."""
+    assert not running(nodes, action, names), "the step is under way already, so that it cannot be seen to begin"
+    with site(log) as process:
+        deadline = time.monotonic() + SECONDS
+        while not running(nodes, action, names):
+            assert process.poll() is None, f"the run ended before its moment came:\n{log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"the moment did not come:\n{log.read_text()[-3000:]}"
+            time.sleep(0.02)
+
+
+def killed_after(action: str, name: str, log: Path) -> None:
+    """Kill a run when the step is done on a host, before Ansible goes on."""
+    done = f"{TASKS[action]}|{name}"
+    enabled = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS), "ANSIBLE_CALLBACKS_ENABLED": "killed_after"}
+    with site(log, **enabled, KILLED_AFTER=done) as process:
+        assert process.wait(SECONDS) == -signal.SIGKILL, log.read_text()[-3000:]
+    assert f"killed after {done}" in log.read_text()
 
 
 def ids(nodes: Nodes) -> list[str]:
@@ -111,9 +133,10 @@ def test_a_run_that_is_killed_at_a_step_keeps_the_identity(
     nodes: Nodes, action: str, names: list[str], tmp_path: Path
 ) -> None:
     known = ids(nodes)
-    moment = begun(nodes, action, names)
-    assert not moment(), "the step was taken already, so that it cannot be seen to begin"
-    killed_at(moment, tmp_path / "log")
+    if action in TASKS:
+        killed_after(action, names[0], tmp_path / "log")
+    else:
+        killed_during(nodes, action, names, tmp_path / "log")
     for name in names:
         host.kill(nodes.of(int(name[2:])).container)
     for name in names:
