@@ -1,7 +1,7 @@
 """The bootstrap of a cluster is cut off at each of its steps; the same command again goes on, and ends verified.
 
-The steps are those of the plan. A long one is seen on the hosts by the process that it runs, a short one is cut off when
-it is done on its first host. Then the play is killed, and the power of the hosts that were at work is cut.
+The steps are those of the plan. A long one is seen on the hosts by the process that it runs, a short one is cut off
+when it is done on its first host. Then the play is killed, and the power of the hosts that were at work is cut.
 """
 
 from __future__ import annotations
