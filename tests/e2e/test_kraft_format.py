@@ -252,6 +252,19 @@ def test_a_second_log_directory_joins_and_the_first_is_left_alone(node: Node) ->
     assert node.serves_its_cluster() == cluster_id
 
 
+def test_a_node_that_joins_has_no_voters_of_its_own_whatever_an_interrupted_format_left(node: Node) -> None:
+    """The founder's snapshot names itself as the only voter: with it this node would lead a cluster of the same id."""
+    node.run()
+    voters = node.log_dirs[0] / "__cluster_metadata-0" / "00000000000000000000-0000000000.checkpoint"
+    assert voters.exists()
+    (node.log_dirs[0] / "meta.properties").unlink()
+    node.manifest.write_text(json.dumps({**json.loads(node.manifest.read_text()), "log_dirs": []}))
+    joins = node.run(founds=False)
+    assert joins["formatted"] == [str(node.log_dirs[0])]
+    assert joins["directory_id"] == node.meta_properties()["directory.id"]
+    assert not voters.exists()
+
+
 def test_a_log_directory_put_before_the_one_with_the_metadata_is_refused_and_stays_empty(node: Node) -> None:
     node.run()
     before = times(node.root / "a")

@@ -67,6 +67,70 @@ def test_a_misspelt_variable_is_refused_once_however_many_pis_there_are(tmp_path
     assert refused(play(tmp_path, inventory, "--limit", "pi1,pi2"), "Refuse misspelt variables")
 
 
+NODES = "\n".join(f"{PI.replace('pi1', f'pi{number}')} kraft_broker_node_id={number}" for number in (1, 2, 3))
+ALL_BOTH = "\n[controllers:children]\nbrokers\n[pis:children]\nbrokers\ncontrollers\n"
+CLUSTER = f"[brokers]\n{NODES}\n{ALL_BOTH}"
+NO_CLUSTER = {
+    "a node id twice": (
+        CLUSTER.replace("node_id=3", "node_id=2"),
+        "pi2 and pi3 have the same kraft_broker_node_id=2, and each node of a cluster needs its own.",
+    ),
+    "node ids that are left out": (
+        re.sub(r" kraft_broker_node_id=\d", "", CLUSTER),
+        "pi1 and pi2 and pi3 have the same kraft_broker_node_id=1",
+    ),
+    "an advertised address of all": (
+        f"{CLUSTER}[pis:vars]\nkraft_broker_advertised_address=kafka.lan\n",
+        "pi1 and pi2 and pi3 have the same kraft_broker_advertised_address=kafka.lan.",
+    ),
+    "no controllers": (
+        f"[brokers]\n{NODES}\n[pis:children]\nbrokers\n",
+        "The cluster has no controller: the group [controllers] is empty and [brokers] is not.",
+    ),
+    "no brokers": (
+        f"[controllers]\n{NODES}\n[pis:children]\ncontrollers\n",
+        "The cluster has no broker: the group [brokers] is empty and [controllers] is not.",
+    ),
+    "members that are no pis": (
+        f"[brokers]\n{NODES}\n[controllers]\npi1\n[pis]\npi1\n",
+        "pi2, pi3 in [brokers] or [controllers] is missing in [pis].",
+    ),
+    "a name that nobody can look for": (
+        CLUSTER.replace("pi3", "localhost"),
+        "localhost cannot be the name of a node: the other nodes look for it under this name.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("inventory", "sentence"), NO_CLUSTER.values(), ids=NO_CLUSTER)
+def test_what_cannot_be_one_cluster_is_refused_before_a_host_is_contacted(
+    tmp_path: Path, inventory: str, sentence: str
+) -> None:
+    said = play(tmp_path, inventory)
+    assert refused(said, "Refuse what cannot be one cluster")
+    assert sentence in said
+    assert "Nothing was changed." in said
+
+
+def test_a_part_of_what_cannot_be_one_cluster_is_refused_too(tmp_path: Path) -> None:
+    inventory, sentence = NO_CLUSTER["a node id twice"]
+    said = play(tmp_path, inventory, "--limit", "pi1")
+    assert refused(said, "Refuse what cannot be one cluster")
+    assert sentence in said
+
+
+@pytest.mark.parametrize("example", ["pis", "cluster"])
+def test_the_examples_pass(tmp_path: Path, example: str) -> None:
+    text = (REPOSITORY / "inventory" / f"{example}.example.ini").read_text()
+    assert "failed=0" in play(tmp_path, text, book="playbooks/preflight.yml", fails=False)
+
+
+def test_a_cluster_and_gateways_of_their_own_may_stand_in_one_inventory(tmp_path: Path) -> None:
+    """A gateway has the node id 1 too, which is no node of the cluster."""
+    text = f"{CLUSTER}gateways\n[gateways]\n{PI.replace('pi1', 'pi9')}\n"
+    assert "pi9 : ok=" in play(tmp_path, text, book="playbooks/preflight.yml", fails=False)
+
+
 def test_a_dry_run_of_the_proof_says_that_it_proves_nothing_and_contacts_nobody(tmp_path: Path) -> None:
     said = play(tmp_path, f"[pis]\n{PI}\n", "--check", book="playbooks/verify.yml", fails=False)
     assert "A proof needs real messages, and --check sends none. Run it without --check." in said

@@ -30,6 +30,7 @@ FACTS: dict[str, Any] = {
     "interfaces": [],
 }
 CHECKED = {"warnings_found": [], "machine_id": "a", "hostname": "pi", "disk_size": 30 << 30}
+BARE = {"cluster_id": "", "node_id": 1, "recorded": False, "fresh": True, "changed": True, "directory_id": ""}
 NOT_REFUSED = "this is the first change of the host"
 WARNINGS = "pi_host_warnings | default([]) + kraft_broker_warnings | default([])"
 LISTENER = 'LISTEN 0 5 0.0.0.0:9092 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino:1 cgroup:/x.service <->'
@@ -57,6 +58,8 @@ def host(root: Path, name: str, answers: dict[str, Any], facts: dict[str, Any], 
         "pi_host_check": [{**CHECKED, "machine_id": name, "hostname": name}],
         "stat": [{"stat": {"exists": True}}],
         "command": [{"stdout": ""}],
+        "kraft_format": [BARE],
+        "unit_started": [{"done": True, "active": False}],
         "host_files": [{"failed": True, "msg": NOT_REFUSED}],
         **answers,
     }
@@ -153,7 +156,8 @@ CASES = {
         text=f"its sha512 is {SUM}, wanted is {'0' * 128}"
     ),
     "an address of loopback": case(
-        "kraft_broker : Choose the address that clients are told", "kraft_broker_advertised_address=127.0.0.1 cannot be"
+        "kraft_broker : Choose the address that clients are told, and the one by which other nodes find this one",
+        "kraft_broker_advertised_address=127.0.0.1 cannot be",
     )(kraft_broker_advertised_address="127.0.0.1"),
     "a port of another program": case(PORTS, "taken by python3 (pid 7)", {"command": [{"stdout": LISTENER}]})(),
     "directories of another cluster": case(

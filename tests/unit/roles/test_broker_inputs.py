@@ -49,6 +49,29 @@ def test_a_file_counts_by_its_content_not_by_its_time(tmp_path: Path) -> None:
     assert fingerprint(file) != before
 
 
+def test_controllers_that_are_asked_only_at_the_start_do_not_count(tmp_path: Path) -> None:
+    """A cluster that grows gets another line on each node, and a restart of each would be for nothing."""
+    file = tmp_path / "server.properties"
+    key = "controller.quorum.bootstrap.servers"
+    file.write_text(f"node.id=1\n{key}=127.0.0.1:9093\nlog.dirs=/a\n")
+    before = fingerprint(file)
+    file.write_text(f"node.id=1\n{key}=pi1:9093,pi2:9093\nlog.dirs=/a\n")
+    assert fingerprint(file) == before
+    file.write_text("node.id=1\nlog.dirs=/a\n")
+    assert fingerprint(file) == before
+
+
+@pytest.mark.parametrize(
+    "line", ["controller.quorum.voters=1@pi1:9093", "#controller.quorum.bootstrap.servers=pi1:9093"]
+)
+def test_a_line_that_only_resembles_it_counts(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("node.id=1\n")
+    before = fingerprint(file)
+    file.write_text(f"node.id=1\n{line}\n")
+    assert fingerprint(file) != before
+
+
 def test_a_file_that_comes_or_goes_counts(tmp_path: Path) -> None:
     file = tmp_path / "log4j2.yaml"
     before = fingerprint(file)

@@ -19,14 +19,13 @@ TOOLS = re.findall(
 )
 
 
-@pytest.fixture
-def kafka(tmp_path: Path) -> Path:
+def installed(tmp_path: Path, *servers: str) -> Path:
     """The command as it is installed, but with another program to run."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=True, keep_trailing_newline=True)
     environment.filters["comment"] = lambda text: f"# {text}"
     text = environment.from_string((ROLE / "templates" / "kafka.j2").read_text()).render(
         ansible_managed="by Ansible",
-        kraft_broker_local_port=19092,
+        _kraft_broker_bootstrap_servers=servers,
         _kraft_broker_python="/bin/sh",
         _kraft_broker_libexec=tmp_path,
         _kraft_broker_java="/usr/bin/java",
@@ -39,6 +38,11 @@ def kafka(tmp_path: Path) -> Path:
     command.write_text(text)
     command.chmod(0o755)
     return command
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Path:
+    return installed(tmp_path, ADDRESS)
 
 
 def run(command: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -83,6 +87,12 @@ def test_each_tool_runs_its_class_with_the_options_that_it_knows(
 @pytest.mark.parametrize("tool", ["topics", "cluster"])
 def test_an_address_that_is_given_is_taken(kafka: Path, tool: str, own: list[str]) -> None:
     assert ADDRESS not in given(kafka, tool, "--list", *own)
+
+
+def test_a_node_without_a_broker_asks_those_of_its_cluster(tmp_path: Path) -> None:
+    command = installed(tmp_path, "pi1:9094", "pi2:9094")
+    assert given(command, "topics", "--list")[:2] == ["--bootstrap-server", "pi1:9094,pi2:9094"]
+    assert run(command, "tail", "events").stdout.splitlines() == ["--bootstrap", "pi1:9094", "events"]
 
 
 @pytest.mark.parametrize(

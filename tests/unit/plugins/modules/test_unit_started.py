@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.raspi.kafka.plugins.modules import unit_started
@@ -16,6 +18,8 @@ from ansible_collections.raspi.kafka.plugins.modules.unit_started import (
     wait,
     waits_for,
 )
+
+from tests.module_args import patch_module_args
 
 SHOWN = """\
 InvocationID=5c11bd2c6c2f4c5b8a5d3b3e1f0f9a77
@@ -93,3 +97,60 @@ def test_a_systemctl_that_fails_is_a_sentence() -> None:
     module = SimpleNamespace(run_command=lambda _command: (1, "", "Unit kafka.service not found.\n"))
     with pytest.raises(StartError, match=r"^systemctl enable kafka.service failed: Unit kafka.service not found.$"):
         systemctl(module, "enable", "kafka.service")
+
+
+class Systemd:
+    """A systemd in the place of this machine's, whose unit starts and is never seen to have started."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capsys = capsys
+        self.commands: list[list[str]] = []
+        self.shown = SHOWN.replace("activating", "inactive").replace("start-post", "dead")
+        monkeypatch.setattr(unit_started.AnsibleModule, "run_command", self.systemctl)
+        monkeypatch.setattr(unit_started, "_SLICE_SECONDS", 0)
+
+    def systemctl(self, command: list[str]) -> tuple[int, str, str]:
+        if command[1] != "show":
+            self.commands.append(command[1:])
+            self.shown = SHOWN
+        return 0, self.shown, ""
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        with patch_module_args({"name": "kafka.service", "limit": 60, **options}), pytest.raises(SystemExit):
+            unit_started.main()
+        return json.loads(self.capsys.readouterr().out)
+
+
+@pytest.fixture
+def systemd(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    return Systemd(capsys, monkeypatch)
+
+
+START = [["start", "--no-block", "kafka.service"]]
+
+
+def test_a_start_is_waited_for_until_it_has_ended(systemd: Systemd) -> None:
+    result = systemd.run()
+    assert (result["changed"], result["done"], result["active"]) == (True, False, False)
+    assert "the port is open" in result["waits_for"]
+    assert systemd.commands == START
+    assert not systemd.run(again=True)["done"]
+    assert systemd.commands == START
+
+
+def test_a_start_that_others_must_go_with_is_not_waited_for(systemd: Systemd) -> None:
+    """Controllers that wait for each other must not wait for a free fork of Ansible."""
+    result = systemd.run(wait=False)
+    assert (result["changed"], result["done"], result["waits_for"]) == (True, True, "")
+    assert systemd.commands == START
+    again = systemd.run(wait=False)
+    assert (again["changed"], again["done"]) == (False, True)
+    assert systemd.commands == START
+
+
+def test_a_dry_run_tells_whether_it_runs_and_starts_nothing(systemd: Systemd) -> None:
+    result = systemd.run(_ansible_check_mode=True)
+    assert (result["changed"], result["done"], result["active"]) == (True, True, False)
+    systemd.shown = SHOWN.replace("activating", "active").replace("start-post", "running")
+    assert systemd.run(_ansible_check_mode=True)["active"]
+    assert systemd.commands == []
