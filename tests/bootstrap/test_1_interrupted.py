@@ -43,9 +43,9 @@ PROCESSES = {
 }
 # The task of a short one.
 TASKS = {
-    "draw": "raspi.kafka.kraft_broker : Draw the id of the cluster",
-    "record": "raspi.kafka.kraft_broker : Record the id of the cluster on its other nodes",
-    "admit": "raspi.kafka.kraft_broker : Make the controllers voters, one after the other",
+    "draw": "Draw the id of the cluster",
+    "record": "Record the id of the cluster on its other nodes",
+    "admit": "Make the controllers voters, one after the other",
 }
 CALLBACKS = Path(__file__).parent / "callbacks"
 
