@@ -169,9 +169,9 @@ def refuse_joining_nobody(members: Sequence[Member], quorums: Sequence[Mapping[s
     if not (fresh and waiting and asked) or led(quorums):
         return ""
     return (
-        f"{names(fresh)} cannot join: {names(waiting)} runs, and no controller leads the cluster{reason(quorums)}. If "
-        f"{names(fresh)} had a vote before and its disk is lost, the majority is lost with it: restore a disk from a "
-        "backup. Else look into the journal of kafka.service there."
+        f"{names(fresh)} cannot join: {names(waiting)} runs, and no controller leads the cluster{reason(quorums)}. "
+        f"If {names(fresh)} had a vote before and its disk is lost, the majority is lost with it: restore a disk from "
+        "a backup. Else look into the journal of kafka.service there."
     )
 
 

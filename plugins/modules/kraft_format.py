@@ -427,8 +427,8 @@ def record(module: AnsibleModule, identity: Identity, manifest: Manifest | None)
         return identity
     if not identity.cluster_id and not module.params["founds"]:
         raise FormatError(
-            f"Node {identity.node_id} was told no cluster id to join, since the first node of the cluster has none yet. "
-            "See why above, mend it, and run the play again. Nothing was changed."
+            f"Node {identity.node_id} was told no cluster id to join, since the first node of the cluster has none yet."
+            " See why above, mend it, and run the play again. Nothing was changed."
         )
     identity = Identity(identity.cluster_id or new_cluster_id(), identity.node_id)
     write_manifest(module.params["manifest"], Manifest(identity, []))

@@ -44,8 +44,8 @@ options:
         required: true
       directory_id:
         description:
-          - The C(directory.id) of its first log directory. With it, a vote of the same node by another directory does not
-            count as its own, whichever the quorum has heard of last.
+          - The C(directory.id) of its first log directory. With it, a vote of the same node by another directory does
+            not count as its own, whichever the quorum has heard of last.
         type: str
   listener:
     description: Name of the listener for the other controllers, the first of C(controller.listener.names).

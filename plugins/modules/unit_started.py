@@ -34,7 +34,7 @@ options:
     type: int
     required: true
   idle_status:
-    description: A text in the unit's own status by which nothing happens on this host until others have done their part.
+    description: A text in the unit's own status by which nothing happens on this host until others do their part.
     type: str
     default: ''
   idle_limit:
