@@ -190,10 +190,10 @@ def refuse_lost_majority(members: Sequence[Member], quorums: Sequence[Mapping[st
         return ""
     gone = [one for one in known if not one.present]
     return (
-        f"The cluster has lost its majority, as far as can be seen from here: no controller leads{reason(quorums)}, and "
-        f"of its {len(known)} controllers {needed} are needed. {names(gone)} takes no part in this run, being unreachable, "
-        "failed before or left out by --limit. "
-        "Bring them back first, best with their disks as they are: Kafka then goes on by itself."
+        f"The cluster has lost its majority, as far as can be seen from here: no controller leads{reason(quorums)}, "
+        f"and of its {len(known)} controllers {needed} are needed. {names(gone)} takes no part in this run, being "
+        "unreachable, failed before or left out by --limit. Bring them back first, best with their disks as they are: "
+        "Kafka then goes on by itself."
     )
 
 
