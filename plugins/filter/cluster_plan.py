@@ -39,9 +39,10 @@ options:
     type: list
     elements: str
     required: true
-  quorum:
-    description: What M(raspi.kafka.cluster_health) said of the quorum; empty if nobody could be asked.
-    type: dict
+  quorums:
+    description: What M(raspi.kafka.cluster_health) said of the quorum on each host where it could be asked.
+    type: list
+    elements: dict
     required: true
 """
 
@@ -49,7 +50,7 @@ EXAMPLES = r"""
 - name: Say what is to be done
   ansible.builtin.debug:
     msg: "{{ (['pi1'] | raspi.kafka.cluster_plan(controllers=['pi1'], identities={'pi1': __found}, running=[],
-      quorum={})).steps | map(attribute='says') }}"
+      quorums=[])).steps | map(attribute='says') }}"
 """
 
 RETURN = r"""
@@ -127,10 +128,12 @@ def refuse_founding(members: Sequence[Member]) -> str:
     if not fresh or any(one.formatted and one.controller for one in members):
         return ""
     if absent:
+        # Once an id is written down, the one that is absent may have founded the cluster already.
+        other_way = "" if any(one.recorded for one in members) else ", or take it out of the inventory,"
         return (
             f"{names(fresh)} cannot get an identity while {names(absent)} takes no part in this run, being unreachable,"
             " failed before or left out by --limit: a cluster is founded by all its hosts, or joined beside one of its "
-            "controllers. Bring it back, or take it out of the inventory, and run the play for all."
+            f"controllers. Bring it back{other_way} and run the play for all."
         )
     if any(one.formatted for one in members):
         return (
@@ -140,19 +143,57 @@ def refuse_founding(members: Sequence[Member]) -> str:
     return ""
 
 
-def refuse_lost_majority(members: Sequence[Member], quorum: Mapping[str, Any]) -> str:
+def refuse_split(quorums: Sequence[Mapping[str, Any]]) -> str:
+    """Hosts that follow different quorums, though their disks have one id."""
+    sets = {tuple(sorted((one["id"], str(one["directory_id"])) for one in quorum["voters"])) for quorum in led(quorums)}
+    if len(sets) < 2:
+        return ""
+    told = " and ".join(", ".join(str(node_id) for node_id, _directory in voters) for voters in sorted(sets))
+    return (
+        f"These hosts follow different quorums of one cluster id, with the voters {told}: each has records that the "
+        "other lacks. Decide which one stays; on the hosts of the other remove what is there with the playbook "
+        "uninstall and -e uninstall_data=true, and let them join like new ones."
+    )
+
+
+def led(quorums: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The answers that name an active controller."""
+    return [quorum for quorum in quorums if quorum.get("leader_id") is not None]
+
+
+def refuse_joining_nobody(members: Sequence[Member], quorums: Sequence[Mapping[str, Any]]) -> str:
+    """New nodes, while controllers that run find no leader among themselves: those that had a vote are gone."""
+    fresh = [one for one in members if one.present and one.fresh]
+    waiting = [one for one in members if one.controller and one.formatted and one.running]
+    asked = [quorum for quorum in quorums if "leader_id" in quorum]  # where no broker runs, nobody can be asked
+    if not (fresh and waiting and asked) or led(quorums):
+        return ""
+    return (
+        f"{names(fresh)} cannot join: {names(waiting)} runs, and no controller leads the cluster{reason(quorums)}. "
+        f"If {names(fresh)} had a vote before and its disk is lost, the majority is lost with it: restore a disk from "
+        "a backup. Else look into the journal of kafka.service there."
+    )
+
+
+def reason(quorums: Sequence[Mapping[str, Any]]) -> str:
+    """What was said in the place of an answer."""
+    said = [quorum["msg"] for quorum in quorums if quorum.get("msg")]
+    return f" ({said[0]})" if said else ""
+
+
+def refuse_lost_majority(members: Sequence[Member], quorums: Sequence[Mapping[str, Any]]) -> str:
     """A cluster that no controller leads, and that cannot get a leader from the hosts of this run."""
     known = [one for one in members if one.controller and (one.formatted or not one.present)]
     here = [one for one in known if one.present]
     needed = len(known) // 2 + 1
-    if quorum.get("leader_id") is not None or len(here) >= needed or not any(one.formatted for one in members):
+    if led(quorums) or len(here) >= needed or not any(one.formatted for one in members):
         return ""
     gone = [one for one in known if not one.present]
     return (
-        f"The cluster has lost its majority, as far as can be seen from here: no controller leads, and of its "
-        f"{len(known)} controllers {needed} are needed. {names(gone)} takes no part in this run, being unreachable, "
-        "failed before or left out by --limit. "
-        "Bring them back first, best with their disks as they are: Kafka then goes on by itself."
+        f"The cluster has lost its majority, as far as can be seen from here: no controller leads{reason(quorums)}, "
+        f"and of its {len(known)} controllers {needed} are needed. {names(gone)} takes no part in this run, being "
+        "unreachable, failed before or left out by --limit. Bring them back first, best with their disks as they are: "
+        "Kafka then goes on by itself."
     )
 
 
@@ -191,7 +232,7 @@ def cluster_plan(
     controllers: Sequence[str],
     identities: Mapping[str, Mapping[str, Any]],
     running: Sequence[str],
-    quorum: Mapping[str, Any],
+    quorums: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """See DOCUMENTATION."""
     members = [
@@ -209,7 +250,14 @@ def cluster_plan(
         )
         for host in hosts
     ]
-    refused = refuse_ids(members) or refuse_founding(members) or refuse_lost_majority(members, quorum)
+    refused = (
+        refuse_ids(members)
+        or refuse_split(quorums)
+        or refuse_founding(members)
+        or refuse_lost_majority(members, quorums)
+        or refuse_joining_nobody(members, quorums)
+    )
+    quorum = next(iter(led(quorums)), {})
     steps = [] if refused else [(action, whom) for action, whom in planned(members, quorum) if whom]
     return {
         "refused": refused,

@@ -56,7 +56,8 @@ options:
     description:
       - Whether this node is the first of its cluster, a quorum of one voter. Exactly one node of a cluster is.
       - All others are formatted to join, as a broker or as a controller that others admit as a voter.
-      - A node with one formatted directory founds nothing any more.
+      - A node whose first directory is formatted founds nothing any more.
+      - Only this node may draw the cluster id.
     type: bool
     default: true
   config:
@@ -106,7 +107,7 @@ recorded:
   returned: success
   sample: true
 fresh:
-  description: Whether none of the directories was formatted before.
+  description: Whether the first directory, which holds the metadata, was not formatted before.
   type: bool
   returned: success
   sample: false
@@ -164,7 +165,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do: ``identity`` for the manifest, and the directories that have none; ``fresh`` if none has one."""
+    """What to do: ``identity`` for the manifest, and the directories that have none.
+
+    ``fresh``: the directory of the metadata is one of them.
+    """
 
     identity: Identity
     write_manifest: bool
@@ -350,7 +354,8 @@ def plan(
     recorded = manifest.log_dirs if manifest else []
     check_formatted(recorded, found)
     unformatted = [path for path, one in found.items() if one is None]
-    return Plan(identity, recorded != list(found), unformatted, fresh=len(unformatted) == len(found))
+    # The first directory holds the metadata: an interrupted format may have got to another one before it.
+    return Plan(identity, recorded != list(found), unformatted, fresh=next(iter(found.values()), None) is None)
 
 
 def write_manifest(path: str, manifest: Manifest) -> None:
@@ -414,9 +419,17 @@ def format_storage(module: AnsibleModule, identity: Identity, quorum: str) -> No
 
 
 def record(module: AnsibleModule, identity: Identity, manifest: Manifest | None) -> Identity:
-    """Write the manifest of a node that has none; an identity without cluster id draws one."""
+    """Write the manifest of a node that has none; the first node of a cluster draws its id.
+
+    :raises FormatError: a node that joins was told no id: one of its own would make it a stranger for ever.
+    """
     if manifest:
         return identity
+    if not identity.cluster_id and not module.params["founds"]:
+        raise FormatError(
+            f"Node {identity.node_id} was told no cluster id to join, since the first node of the cluster has none yet."
+            " See why above, mend it, and run the play again. Nothing was changed."
+        )
     identity = Identity(identity.cluster_id or new_cluster_id(), identity.node_id)
     write_manifest(module.params["manifest"], Manifest(identity, []))
     return identity

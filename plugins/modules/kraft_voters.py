@@ -42,6 +42,11 @@ options:
         description: Port of its listener for the other controllers.
         type: int
         required: true
+      directory_id:
+        description:
+          - The C(directory.id) of its first log directory. With it, a vote of the same node by another directory does
+            not count as its own, whichever the quorum has heard of last.
+        type: str
   listener:
     description: Name of the listener for the other controllers, the first of C(controller.listener.names).
     type: str
@@ -53,7 +58,7 @@ options:
     type: int
     default: 60
 notes:
-  - Run it once for a cluster, for example with C(run_once), not once for each controller.
+  - Run it on one host at a time, for example with C(run_once) or C(throttle).
   - The host and the port are used to admit a voter. One that is a voter already tells the others itself when its
     address changes.
   - A task that was interrupted is resumed by the same task.
@@ -151,6 +156,7 @@ VOTER_ARGSPEC = {
     "id": {"type": "int", "required": True},
     "host": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
+    "directory_id": {"type": "str"},
 }
 # A controller that runs fetches every 500 ms or oftener, also where nothing is written (measured with Kafka 4.1).
 ALIVE_MS = 5000
@@ -173,6 +179,7 @@ class Wanted:
     id: int
     host: str
     port: int
+    directory_id: str | None = None
 
     @property
     def address(self) -> str:
@@ -211,9 +218,10 @@ class Quorum:
     def voter(self, node: int) -> Replica | None:
         return next((voter for voter in self.voters if voter.id == node), None)
 
-    def observer(self, node: int) -> Replica | None:
+    def observer(self, wanted: Wanted) -> Replica | None:
         """The observer that fetched last: one whose disk was replaced stays listed for five minutes (Kafka 4.1)."""
-        known = [observer for observer in self.observers if observer.id == node]
+        known = [observer for observer in self.observers if observer.id == wanted.id]
+        known = [observer for observer in known if wanted.directory_id in (None, observer.directory_id)]
         return min(known, key=last_fetch, default=None)
 
     def has_vote(self, node: int, directory_id: str) -> bool:
@@ -305,9 +313,12 @@ def check_majority(quorum: Quorum, node: int) -> str | None:
 
 def plan_voter(quorum: Quorum, wanted: Wanted) -> Step | None:
     """What makes one declared controller a voter; None if it is one."""
-    voter, observer = quorum.voter(wanted.id), quorum.observer(wanted.id)
+    voter, observer = quorum.voter(wanted.id), quorum.observer(wanted)
+    directory_id = wanted.directory_id or (observer.directory_id if observer else None)
     if voter is None:
-        return Step(wanted, observer.directory_id if observer else None)
+        return Step(wanted, directory_id)
+    if wanted.directory_id and voter.directory_id:  # in a static quorum a vote has no directory
+        return None if voter.directory_id == directory_id else Step(wanted, directory_id, lost=voter.directory_id)
     # The directory that fetched last is the one in use: a former one stays listed, and must not push it out.
     if observer is None or last_fetch(voter) <= last_fetch(observer):
         return None
@@ -351,7 +362,7 @@ def is_done(quorum: Quorum, step: Step) -> bool:
 
 def obstacle(quorum: Quorum, step: Step, patience: int) -> Obstacle | None:
     """What a step has to wait for; None if nothing."""
-    node, observer = step.wanted.id, quorum.observer(step.wanted.id)
+    node, observer = step.wanted.id, quorum.observer(step.wanted)
     leader = f"node {quorum.leader_id}{' at ' * bool(quorum.leader_address)}{quorum.leader_address}"
     if observer is None:
         return Obstacle(
@@ -500,7 +511,7 @@ class Voting:
         :raises ExpectedError: the controller makes no progress, or the quorum does not take the step.
         """
         quorum = await_step(self.look, step, self.patience)
-        observer = quorum.observer(step.wanted.id)
+        observer = quorum.observer(step.wanted)
         if observer is None or is_done(quorum, step):
             return
         if step.lost:
@@ -550,7 +561,7 @@ def vote(admin: KafkaAdminClient, params: Mapping[str, t.Any], steps: Iterable[S
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    wanted = [Wanted(voter["id"], voter["host"], voter["port"]) for voter in params["voters"]]
+    wanted = [Wanted(**voter) for voter in params["voters"]]
     refuse(check(wanted, params["patience"]))
     with admin_client(params) as admin:
         current = read(admin, params["request_timeout_ms"])

@@ -33,6 +33,14 @@ options:
     description: Seconds that the start may take in all.
     type: int
     required: true
+  idle_status:
+    description: A text in the unit's own status by which nothing happens on this host until others do their part.
+    type: str
+    default: ''
+  idle_limit:
+    description: Seconds after which such a wait is given up; the unit itself goes on.
+    type: int
+    default: 300
   wait:
     description: Whether to wait until it is active. Units that wait for each other are first let start on all hosts.
     type: bool
@@ -66,6 +74,10 @@ waits_for:
   description: What the start waits for, while it is not done.
   type: str
   returned: always
+idle:
+  description: Whether it waits for others by its O(idle_status).
+  type: bool
+  returned: success
 active:
   description: Whether it was active before this task.
   type: bool
@@ -214,6 +226,8 @@ def run(module: AnsibleModule) -> dict[str, object]:
         "waits_for": waits_for(name, unit),
         "active": before.active == "active",
         "status": unit.status,
+        "idle": bool(module.params["idle_status"]) and module.params["idle_status"] in unit.status,
+        "idle_limit": module.params["idle_limit"],
         "limit": module.params["limit"],
         "remedy": f"Look at it on the host: systemctl status {name}",
     }
@@ -226,6 +240,8 @@ def main() -> None:
             "restarted": {"type": "bool", "default": False},
             "reload": {"type": "bool", "default": False},
             "limit": {"type": "int", "required": True},
+            "idle_status": {"type": "str", "default": ""},
+            "idle_limit": {"type": "int", "default": 300},
             "wait": {"type": "bool", "default": True},
             "again": {"type": "bool", "default": False},
         },

@@ -52,7 +52,10 @@ def heard(host: str, waits_for: Callable[[], str], limit: float) -> Iterator[Non
 
 
 class RepeatingAction(ActionBase):
-    """Runs the module of its own name until it returns `done`, or for `limit` seconds."""
+    """Runs the module of its own name until it returns `done`, or for `limit` seconds.
+
+    One that returns `idle` waits for other hosts alone, and for `idle_limit` seconds at most.
+    """
 
     TRANSFERS_FILES = False
 
@@ -63,8 +66,12 @@ class RepeatingAction(ActionBase):
         began = time.monotonic()
         result = self.once({}, variables)
         changed, limit = result.get("changed", False), float(result.get("limit", 0))
+        busy = began
         while not result.get("failed") and not result.get("done"):
             waited = time.monotonic() - began
+            busy = busy if result.get("idle") else time.monotonic()
+            if result.get("idle") and time.monotonic() - busy >= result["idle_limit"]:
+                limit = waited
             if waited >= limit:
                 message = f"{host}: {result['waits_for']}, and {limit:.0f} s have passed. {result['remedy']}"
                 return {**result, "failed": True, "msg": message}

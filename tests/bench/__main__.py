@@ -7,7 +7,7 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import deploys, gate, idle, start, tools, topics
+from . import deploys, gate, hosts, idle, start, tools, topics
 from .pi import ready
 from .table import machine
 
@@ -18,7 +18,8 @@ BENCHES = {
     "topics": topics.main,  # for minutes after it a broker deletes 100 topics
     "deploys": deploys.main,
 }
-WITHOUT_STAND_IN = {"gate": gate.main}
+# They make hosts of their own, or none.
+WITHOUT_STAND_IN = {"gate": gate.main, "hosts": hosts.main}
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 
 from . import host
 from .deployed import look, wait_until
-from .snapshot import difference
+from .snapshot import difference, snapshot
 
 SECONDS = 180
 TOPIC = "numbered"
@@ -101,6 +101,10 @@ class Nodes:
     def look(self) -> list[dict[str, Any]]:
         """Everything that a second run must leave as it is, on each host."""
         return [look(pi) for pi in self.hosts]
+
+    def look_at_disks(self) -> list[dict[str, Any]]:
+        """The same without topics, of a cluster that is not whole."""
+        return [snapshot(pi.container)["files"] for pi in self.hosts]
 
     def changed_since(self, before: list[dict[str, Any]]) -> list[str]:
         return [line for old, new in zip(before, self.look(), strict=True) for line in difference(old, new)]

@@ -131,9 +131,14 @@ def kill(container: str) -> None:
     engine.docker("kill", container, what=f"cannot kill {container}", remedy="look whether it runs: docker ps")
 
 
-def start(container: str) -> None:
-    """Give power back, and wait until the host has booted."""
+def power(container: str) -> None:
+    """Give power back."""
     engine.docker("start", container, what=f"cannot start {container}")
+
+
+def start(container: str) -> None:
+    """Give power back, and wait until the host has booted, with all its services."""
+    power(container)
     await_boot(container)
 
 

@@ -96,6 +96,7 @@ def stored(pi: host.Host, topic: str) -> dict[tuple[int, int], int]:
     tell = " ".join(f"--property print.{what}=true" for what in ("partition", "offset"))
     options = f"--topic {topic} --from-beginning --timeout-ms 10000 {tell}"
     text = host.as_root(pi, f"timeout {SECONDS_TO_READ} kafka console-consumer {options} 2>/dev/null || [ $? = 1 ]")
+    assert text, f"nothing was read of {topic} on {pi.container}"
     found = re.findall(r"^Partition:(\d+)\s+Offset:(\d+)\s+(\d+)$", text, re.MULTILINE)
     return {(int(partition), int(offset)): int(number) for partition, offset, number in found}
 

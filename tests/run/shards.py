@@ -27,6 +27,7 @@ class Shard:
 
     stages: tuple[str, ...]
     files: tuple[str, ...]
+    covers: tuple[str, ...] = ()  # what every change has to pass, and this shard does too
 
 
 SHARDS = {
@@ -36,6 +37,27 @@ SHARDS = {
             *("molecule/field/*", "roles/pi_host/*", "roles/kraft_broker/files/restart_guard.py", "docs/disk-full.md"),
             *("plugins/modules/pi_host_check.py", "plugins/modules/ballast.py", "plugins/modules/settings_in_force.py"),
             *("plugins/filter/retention.py", "plugins/filter/twins.py", "plugins/filter/unresolvable.py"),
+        ),
+    ),
+    "cluster": Shard(
+        ("molecule cluster",),
+        (
+            *("molecule/cluster/*", "tests/hosts/cluster.py", "tests/hosts/traffic.py", "tests/hosts/faults.py"),
+            *("plugins/modules/cluster_health.py", "plugins/module_utils/_gate.py", "plugins/filter/cluster_faults.py"),
+            *("plugins/modules/cluster_names.py", "playbooks/tasks/restart.yml", "docs/cluster.md"),
+        ),
+        covers=("cluster in short",),
+    ),
+    "bootstrap": Shard(
+        ("bootstrap",),
+        (
+            *("tests/bootstrap/*", "plugins/filter/cluster_plan.py", "plugins/modules/kraft_format.py"),
+            *(
+                "plugins/modules/kraft_voters.py",
+                "plugins/module_utils/_raft_voter.py",
+                "plugins/module_utils/_quorum.py",
+            ),
+            *("roles/kraft_broker/tasks/found.yml", "roles/kraft_broker/tasks/join.yml"),
         ),
     ),
     "bare": Shard(

@@ -19,8 +19,21 @@ ROOT = cache.REPOSITORY
 LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MODULES = ["python3", "-m", "tests.run.modules"]
 MACHINE = ("engine", "image", "archive")
+SHORT = "cluster in short"
 # What every change has to pass; one of the shards comes to it.
-ALWAYS = ("venv", *LINT, "unit", "mutations", "sanity", "build", *MACHINE, "modules", "hosts", "molecule default")
+ALWAYS = (
+    "venv",
+    *LINT,
+    "unit",
+    "mutations",
+    "sanity",
+    "build",
+    *MACHINE,
+    "modules",
+    "hosts",
+    "molecule default",
+    SHORT,
+)
 DEPLOY = "ansible-playbook site.yml -i .cache/demo/pis.ini"
 TARGETS = {
     "venv": ("venv",),
@@ -37,7 +50,8 @@ TARGETS = {
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
-    "molecule": ("molecule default", "molecule field"),
+    "molecule": ("molecule default", "molecule field", "molecule cluster"),
+    "bootstrap": ("bootstrap",),
     "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
     "demo": (DEPLOY,),
@@ -62,7 +76,8 @@ def asked(target: str) -> tuple[str, ...]:
     if target == "test":
         name, why = shards.choose(shards.SHARDS)
         tell(f"After what every change has to pass, this one gets the shard {name} ({why}).")
-        return (*ALWAYS, *shards.SHARDS[name].stages)
+        shard = shards.SHARDS[name]
+        return (*(stage for stage in ALWAYS if stage not in shard.covers), *shard.stages)
     return everything() if target == "test-all" else TARGETS[target]
 
 
@@ -95,7 +110,10 @@ def checks() -> list[Stage]:
         check("modules", MODULES, 900, ("archive",)),
         check("hosts", ["python3", "-m", "pytest", "tests/hosts"], 1200, needs=MACHINE, live=True),
         scenario("default", 2400),
+        check(SHORT, ["pytest", "-v", "tests/short"], 1800, MACHINE, live=True),
         scenario("field", 1800),
+        scenario("cluster", 2400),
+        check("bootstrap", ["pytest", "-v", "--exitfirst", "tests/bootstrap"], 2400, MACHINE, live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),

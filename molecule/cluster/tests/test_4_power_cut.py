@@ -25,9 +25,10 @@ def test_all_nodes_come_up_by_themselves_two_minutes_apart(nodes: Nodes, tmp_pat
     for number, pi in enumerate(hosts):
         if number:
             time.sleep(SECONDS_BETWEEN)
-        host.start(pi.container)
-        state = host.as_root(pi, "systemctl show kafka.service --property ActiveState,StatusText --value")
-        print(f"{pi.name}: {' '.join(state.split())}")
+            told = host.as_root(hosts[0], "systemctl show kafka.service --property ActiveState,StatusText --value")
+            waits = "waiting for a quorum: no controller leads"
+            assert set(told.splitlines()) == ({"activating", waits} if number == 1 else {"active", "serves clients"})
+        host.power(pi.container)
     nodes.await_whole()
     assert nodes.each("systemctl show kafka.service --property NRestarts --value") == ["0", "0", "0"]
     assert traffic.judge(traffic.Ledger.read(tmp_path / "ledger"), traffic.stored(hosts[0], TOPIC)) == []

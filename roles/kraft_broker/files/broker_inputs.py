@@ -4,7 +4,7 @@
                                                            also where they cannot be written
     broker_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
-An input is a file (its content counts, but for the controllers that are asked only as a node starts), a symlink to a
+An input is a file (its content counts, but for the controllers by which a node finds the quorum), a symlink to a
 directory (its target counts), or a program below bin/ of a Java home (the JVM's library counts: a security update
 replaces it without changing any path).
 """
@@ -17,14 +17,14 @@ import os
 import sys
 from pathlib import Path
 
-# Where a node asks for the quorum as it starts; later the quorum itself tells its voters (KIP-853).
-_ONLY_AT_THE_START = b"controller.quorum.bootstrap.servers="
+# Where a node asks that does not know the leader; one of them is enough, and the quorum tells its voters (KIP-853).
+_ONLY_TO_FIND_THE_QUORUM = b"controller.quorum.bootstrap.servers="
 
 
 def content(path: Path) -> bytes:
     """What of a file counts."""
     lines = path.read_bytes().splitlines(keepends=True)
-    return b"".join(line for line in lines if not line.startswith(_ONLY_AT_THE_START))
+    return b"".join(line for line in lines if not line.startswith(_ONLY_TO_FIND_THE_QUORUM))
 
 
 def fingerprint(path: Path) -> str:
