@@ -215,7 +215,10 @@ class Bootstrap(NamedTuple):
 @pytest.fixture(scope="module")
 def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Bootstrap:
     root = tmp_path_factory.mktemp("bootstrap")
-    hosts = [pi(root, f"pi{number}", number, {"kraft_format": [UNFORMATTED, DRAWN]}) for number in (1, 2, 3)]
+    hosts = [
+        pi(root, f"pi{number}", number, {"kraft_format": [UNFORMATTED, DRAWN, {**DRAWN, "directory_id": f"d{number}"}]})
+        for number in (1, 2, 3)
+    ]
     code, said = played(root, inventory(brokers=hosts, controllers=hosts), ["main", "join"])
     assert code == 0, said
     return Bootstrap(hosts, said)
@@ -231,7 +234,7 @@ def test_each_node_gets_its_id_its_manifest_and_one_format(bootstrap: Bootstrap)
         [(call.get("state"), call["cluster_id"], call.get("founds")) for call in one.given("kraft_format")[1:]]
         for one in bootstrap.hosts
     ]
-    joins = [("recorded", OURS, None), (None, OURS, False)]
+    joins = [("recorded", OURS, False), (None, OURS, False)]
     assert asked == [[("recorded", "", None), (None, OURS, True)], joins, joins]
 
 
@@ -247,14 +250,20 @@ def test_nobody_is_formatted_before_all_know_who_they_are_nor_joins_before_the_f
     assert started < min(called(one, "kraft_format", 2) for one in others)
 
 
+def test_a_controller_that_can_be_joined_is_reached_before_a_node_is_formatted(bootstrap: Bootstrap) -> None:
+    first, *others = bootstrap.hosts
+    assert first.given("wait_for") == []
+    for one in others:
+        assert [(call["host"], int(call["port"])) for call in one.given("wait_for")] == [("pi1", 9093)]
+        assert called(one, "wait_for", 0) < called(one, "kraft_format", 2)
+
+
 def test_the_first_node_is_not_admitted_and_the_others_are_one_after_the_other(bootstrap: Bootstrap) -> None:
     first, *others = bootstrap.hosts
     assert first.given("kraft_voters") == []
     given = [one.given("kraft_voters") for one in others]
-    assert [[(int(voter["id"]), voter["host"]) for voter in call["voters"]] for (call,) in given] == [
-        [(2, "pi2")],
-        [(3, "pi3")],
-    ]
+    asked = [[(int(one["id"]), one["host"], one["directory_id"]) for one in call["voters"]] for (call,) in given]
+    assert asked == [[(2, "pi2", "d2")], [(3, "pi3", "d3")]]
     assert called(others[0], "kraft_voters", 0) < called(others[1], "kraft_voters", 0)
 
 
@@ -270,6 +279,30 @@ def test_the_others_are_left_alone_where_the_first_does_not_start(tmp_path: Path
     assert failed["pi2"][0] == "kraft_broker : Stop where no node is left that could be joined"
     assert "pi2 was not formatted, since no controller of its cluster serves" in failed["pi2"][1]
     assert len(hosts[1].given("kraft_format")) == 2
+
+
+def test_the_first_is_left_alone_where_another_could_not_be_told_the_id(tmp_path: Path) -> None:
+    """It would be a cluster of which the other knows nothing."""
+    full = {"failed": True, "msg": "No space left on device"}
+    first = pi(tmp_path, "pi1", 1, {"kraft_format": [UNFORMATTED, DRAWN]})
+    second = pi(tmp_path, "pi2", 2, {"kraft_format": [UNFORMATTED, full]})
+    hosts = [first, second]
+    _code, said = played(tmp_path, inventory(brokers=hosts, controllers=hosts), ["main"])
+    assert failures(said)["pi1"] == (
+        "kraft_broker : Stop where not every node knows the id",
+        "pi1 was not formatted, since pi2 failed before: see why above, mend it, and run the play again.",
+    )
+    assert len(first.given("kraft_format")) == 2
+
+
+def test_a_node_that_was_refused_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    hosts = [pi(tmp_path, "pi1", 1, {}), pi(tmp_path, "pi2", 2, {"kraft_format": [{"failed": True, "msg": "no"}]})]
+    _code, said = played(tmp_path, inventory(brokers=hosts, controllers=hosts), ["preflight"])
+    task, text = failures(said)["pi1"]
+    assert task == "kraft_broker : Stop where another node of the cluster was refused"
+    assert text == (
+        "pi1 is left as it is, since pi2 of the same cluster was refused: see why above. Nothing was changed."
+    )
 
 
 # --- a part of the hosts
@@ -293,9 +326,9 @@ def limited(root: Path, name: str, running: bool, answer: dict[str, Any]) -> tup
 @pytest.mark.parametrize(
     ("name", "running", "servers"),
     [
-        ("b3", True, ["127.0.0.1:19092"]),
-        ("b3", False, ["b3:9094", "b4:9094"]),
-        ("c1", True, ["b3:9094", "b4:9094"]),
+        ("b3", True, ["127.0.0.1:9092"]),
+        ("b3", False, ["b3:9092", "b4:9092"]),
+        ("c1", True, ["b3:9092", "b4:9092"]),
     ],
 )
 def test_a_node_asks_its_own_broker_and_one_without_asks_those_of_its_cluster(
@@ -305,6 +338,16 @@ def test_a_node_asks_its_own_broker_and_one_without_asks_those_of_its_cluster(
     one, said = limited(tmp_path, name, running, {"leader_id": 1, "voters": voters})
     assert [call["bootstrap_servers"] for call in one.given("cluster_health")] == [servers]
     assert failures(said) == {}
+
+
+@pytest.mark.parametrize("kind", ["voters", "brokers"])
+def test_nodes_that_the_inventory_does_not_know_are_refused_by_their_ids(tmp_path: Path, kind: str) -> None:
+    """As where an inventory of one host is run against a node of three."""
+    nodes = [{"id": number, "directory_id": "d", "fenced": False} for number in (1, 8, 7)]
+    _one, said = limited(tmp_path, "b3", True, {"leader_id": 1, "voters": nodes[:1], "brokers": [], kind: nodes})
+    task, text = failures(said)["b3"]
+    assert task == "kraft_broker : Refuse a cluster that has nodes of which the inventory does not know"
+    assert text.startswith("b3 is in one cluster with the nodes 7, 8, and no host of this cluster in the inventory")
 
 
 def test_a_cluster_that_nobody_can_be_asked_of_is_not_waited_for(tmp_path: Path) -> None:

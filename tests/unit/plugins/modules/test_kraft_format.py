@@ -469,8 +469,26 @@ def test_a_formatted_node_that_is_recorded_again_stays_as_it_is(node: Node) -> N
     ("founds", "option"), [(True, "--standalone"), (False, "--no-initial-controllers")], ids=["founds", "joins"]
 )
 def test_one_node_founds_the_quorum_and_the_others_join(node: Node, founds: bool, option: str) -> None:
-    node.run(founds=founds)
+    node.run(founds=founds, cluster_id=OURS)
     assert [word for word in node.commands[0] if word in ("--standalone", "--no-initial-controllers")] == [option]
+
+
+@pytest.mark.parametrize("state", ["recorded", "formatted"])
+def test_a_node_that_joins_draws_no_id_of_its_own(node: Node, state: str) -> None:
+    failed = node.run(founds=False, state=state)
+    assert failed["msg"].startswith("Node 1 was told no cluster id to join")
+    assert everything_below(node.root) == {}
+    assert node.commands == []
+
+
+def test_the_founder_is_one_until_the_directory_with_the_metadata_is_formatted(node: Node) -> None:
+    """StorageTool may be killed after any directory; what counts is the first."""
+    write_manifest(str(node.manifest), Manifest(Identity(OURS, 1), []))
+    node.log_dirs.append(formatted(node.root / "b"))
+    assert node.run(check=True)["fresh"]
+    assert node.run()["fresh"]
+    assert "--standalone" in node.commands[-1]
+    assert not node.run(check=True)["fresh"]
 
 
 def test_a_node_with_records_founds_nothing(node: Node) -> None:
@@ -488,7 +506,7 @@ def test_what_an_interrupted_format_left_is_removed_before_the_next(node: Node) 
     metadata.mkdir()
     (metadata / "00000000000000000000-0000000000.checkpoint").write_bytes(b"voters")
     (node.log_dirs[0] / "bootstrap.checkpoint").write_bytes(b"metadata")
-    node.run(founds=False)
+    node.run(founds=False, cluster_id=OURS)
     assert sorted(path.name for path in node.log_dirs[0].iterdir()) == ["meta.properties"]
 
 
