@@ -128,6 +128,16 @@ def test_a_dry_run_on_bare_hosts_tells_the_steps_and_changes_nothing(nodes: Node
     assert as_root(nodes.of(1), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
 
 
+def test_a_founder_that_fails_before_it_draws_the_id_leaves_the_others_without_one(nodes: Nodes) -> None:
+    """Each would be a stranger to the others for ever, with an id of its own."""
+    as_root(nodes.of(1), "touch /opt/kafka")  # where a directory has to be
+    run = playbook(nodes.name)
+    assert run.code == 2
+    assert run.text.count("was told no cluster id to join") >= 2
+    assert ids(nodes) == []
+    as_root(nodes.of(1), "rm /opt/kafka")
+
+
 @pytest.mark.parametrize(("action", "names"), STEPS, ids=[f"{action}-{'-'.join(names)}" for action, names in STEPS])
 def test_a_run_that_is_killed_at_a_step_keeps_the_identity(
     nodes: Nodes, action: str, names: list[str], tmp_path: Path
