@@ -31,7 +31,7 @@ PLAN = cluster_plan(
     controllers=HOSTS,
     identities={name: {**BARE, "node_id": number} for number, name in enumerate(HOSTS, 1)},
     running=[],
-    quorum={},
+    quorums=[],
 )
 STEPS = [(step["action"], step["hosts"]) for step in PLAN["steps"]]
 # What a long step runs on a host; the brackets keep pgrep from finding its own shell.
