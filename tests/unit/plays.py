@@ -13,6 +13,21 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 120
+# What modules find on a Raspberry Pi on which nothing of this collection is.
+FACTS: dict[str, Any] = {
+    "userspace_bits": "64",
+    "pkg_mgr": "apt",
+    "service_mgr": "systemd",
+    "python_version": "3.11.2",
+    "distribution": "Debian",
+    "distribution_version": "12",
+    "distribution_major_version": "12",
+    "memtotal_mb": 3793,
+    "default_ipv4": {"address": "192.0.2.5"},
+    "interfaces": [],
+}
+CHECKED = {"warnings_found": [], "machine_id": "a", "hostname": "pi", "disk_size": 30 << 30}
+UNFORMATTED = {"cluster_id": "", "node_id": 1, "recorded": False, "fresh": True, "changed": True, "directory_id": ""}
 # It stands in the place of a host's Python. Instead of running a module it keeps the options that the module was given,
 # and prints the module's next answer, or again its last one.
 _INTERPRETER = """\
@@ -84,6 +99,18 @@ class Host:
     def given(self, module: str) -> list[dict[str, Any]]:
         """The options of each call of a module, and what Ansible adds to them."""
         return [json.loads(call.read_text()) for call in sorted((self.folder / module).glob("*"))]
+
+
+def bare(name: str, facts: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What modules answer on a Raspberry Pi that has nothing but the release."""
+    return {
+        "setup": [{"ansible_facts": {**FACTS, **facts}}],
+        "pi_host_check": [{**CHECKED, "machine_id": name, "hostname": name}],
+        "stat": [{"stat": {"exists": True}}],
+        "command": [{"rc": 0, "stdout": "", "stderr": ""}],
+        "kraft_format": [UNFORMATTED],
+        "unit_started": [{"done": True, "active": False}],
+    }
 
 
 def failures(said: str) -> dict[str, tuple[str, str]]:

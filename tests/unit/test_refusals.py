@@ -12,25 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from plays import REPOSITORY, Host, failures, run
+from plays import CHECKED, FACTS, REPOSITORY, Host, bare, failures, run
 
 MIB = 1 << 20
 ARCHIVE = b"no archive, but with the right sum"
 SUM = hashlib.sha512(ARCHIVE).hexdigest()
-FACTS: dict[str, Any] = {
-    "userspace_bits": "64",
-    "pkg_mgr": "apt",
-    "service_mgr": "systemd",
-    "python_version": "3.11.2",
-    "distribution": "Debian",
-    "distribution_version": "12",
-    "distribution_major_version": "12",
-    "memtotal_mb": 3793,
-    "default_ipv4": {"address": "192.0.2.5"},
-    "interfaces": [],
-}
-CHECKED = {"warnings_found": [], "machine_id": "a", "hostname": "pi", "disk_size": 30 << 30}
-BARE = {"cluster_id": "", "node_id": 1, "recorded": False, "fresh": True, "changed": True, "directory_id": ""}
 NOT_REFUSED = "this is the first change of the host"
 WARNINGS = "pi_host_warnings | default([]) + kraft_broker_warnings | default([])"
 LISTENER = 'LISTEN 0 5 0.0.0.0:9092 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino:1 cgroup:/x.service <->'
@@ -53,16 +39,7 @@ def case(task: str, text: str, answers: dict[str, Any] | None = None, facts: dic
 
 def host(root: Path, name: str, answers: dict[str, Any], facts: dict[str, Any], **variables: Any) -> Host:
     """A Raspberry Pi that has the release already; the play ends at its first change."""
-    told = {
-        "setup": [{"ansible_facts": {**FACTS, **facts}}],
-        "pi_host_check": [{**CHECKED, "machine_id": name, "hostname": name}],
-        "stat": [{"stat": {"exists": True}}],
-        "command": [{"stdout": ""}],
-        "kraft_format": [BARE],
-        "unit_started": [{"done": True, "active": False}],
-        "host_files": [{"failed": True, "msg": NOT_REFUSED}],
-        **answers,
-    }
+    told = {**bare(name, facts), "host_files": [{"failed": True, "msg": NOT_REFUSED}], **answers}
     return Host(root, name, told, **{"python_venv_cache": str(cache(root)), **variables})
 
 
