@@ -79,7 +79,7 @@ class World:
             self.controllers,
             {host: self.node(host).found() for host in present},
             [host for host in present if self.node(host).running],
-            self.quorum(),
+            [self.quorum()],
         )
 
     def steps(self) -> list[tuple[str, str]]:
@@ -318,14 +318,14 @@ def test_a_controller_that_is_known_to_have_no_vote_is_admitted_though_it_is_the
     """As where the inventory made another node the controller; the former one still leads."""
     found = {"pi2": Node(2, OURS, "d2", running=True).found(), "pi1": Node(1, OURS, "d1", running=True).found()}
     quorum = {"leader_id": 1, "voters": [{"id": 1, "directory_id": "d1"}]}
-    steps = cluster_plan(["pi2", "pi1"], ["pi2"], found, ["pi1", "pi2"], quorum)["steps"]
+    steps = cluster_plan(["pi2", "pi1"], ["pi2"], found, ["pi1", "pi2"], [quorum])["steps"]
     assert [(step["action"], step["hosts"]) for step in steps] == [("admit", ["pi2"])]
 
 
 def test_a_vote_of_a_static_quorum_has_no_directory() -> None:
     quorum = {"leader_id": 1, "voters": [{"id": number, "directory_id": None} for number in (1, 2)]}
     found = {f"pi{number}": Node(number, OURS, "d", running=True).found() for number in (1, 2)}
-    assert cluster_plan(["pi1", "pi2"], ["pi1", "pi2"], found, ["pi1", "pi2"], quorum)["steps"] == []
+    assert cluster_plan(["pi1", "pi2"], ["pi1", "pi2"], found, ["pi1", "pi2"], [quorum])["steps"] == []
 
 
 def test_directories_that_were_added_are_formatted_before_the_node_is_started() -> None:
@@ -333,7 +333,7 @@ def test_directories_that_were_added_are_formatted_before_the_node_is_started() 
     world.node("pi2").running = False
     found = {host: world.node(host).found() for host in THREE}
     found["pi2"]["changed"] = True
-    steps = cluster_plan(THREE, THREE, found, ["pi1", "pi3"], world.quorum())["steps"]
+    steps = cluster_plan(THREE, THREE, found, ["pi1", "pi3"], [world.quorum()])["steps"]
     assert [step["says"] for step in steps] == ["format the new directories of pi2", "start pi2"]
 
 
