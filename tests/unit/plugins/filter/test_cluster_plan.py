@@ -458,3 +458,65 @@ def test_bare_hosts_have_lost_no_majority() -> None:
 
 def test_the_filter_has_the_name_that_roles_use() -> None:
     assert FilterModule().filters() == {"cluster_plan": cluster_plan}
+
+
+def answer(leader: int | None, *voters: tuple[int, str]) -> dict[str, Any]:
+    return {"leader_id": leader, "voters": [{"id": number, "directory_id": one} for number, one in voters]}
+
+
+def test_two_quorums_of_one_cluster_id_are_refused() -> None:
+    """A founder that was taken out of the inventory, and is put back after another one has founded."""
+    world = run(World(THREE, THREE))
+    identities = {host: world.node(host).found() for host in THREE}
+    quorums = [answer(1, (1, "d1")), answer(2, (2, "d2"), (3, "d3"))]
+    refused = cluster_plan(THREE, THREE, identities, THREE, quorums)["refused"]
+    assert "follow different quorums of one cluster id, with the voters 1 and 2, 3" in refused
+    assert cluster_plan(THREE, THREE, identities, THREE, [quorums[1], quorums[1]])["refused"] == ""
+
+
+def test_a_new_node_does_not_join_controllers_that_have_lost_their_majority() -> None:
+    """Two of three cards were flashed anew: what is left runs, and has no leader."""
+    world = run(World(THREE, THREE))
+    for host in ("pi2", "pi3"):
+        world.replace_card(host)
+    assert (
+        "pi2, pi3 cannot join: pi1 runs, and no controller leads the cluster"
+        in cluster_plan(THREE, THREE, {host: world.node(host).found() for host in THREE}, ["pi1"], [answer(None)])[
+            "refused"
+        ]
+    )
+
+
+def test_a_controller_alone_that_no_broker_can_be_asked_about_is_joined() -> None:
+    """A bootstrap that was interrupted before the first broker was formatted."""
+    world = World(["pi1"], ["pi2", "pi3"])
+    for action, host in world.steps()[:5]:
+        world.take(action, host)
+    assert world.node("pi1").running
+    found = {host: world.node(host).found() for host in THREE}
+    plan = cluster_plan(["pi1", "pi2", "pi3"], ["pi1"], found, ["pi1"], [{"msg": "No Kafka broker can be reached"}])
+    assert plan["refused"] == ""
+    assert [step["action"] for step in plan["steps"]] == ["format", "join"]
+
+
+def test_an_absent_host_that_may_have_founded_is_not_to_be_taken_out() -> None:
+    world = World(THREE, THREE)
+    assert "or take it out of the inventory" in absent(world, "pi1").plan()["refused"]
+    world.absent.clear()
+    for action, host in world.steps()[:3]:
+        world.take(action, host)
+    refused = absent(world, "pi1").plan()["refused"]
+    assert "Bring it back and run the play for all" in refused
+    assert "inventory" not in refused
+
+
+def test_what_was_said_in_the_place_of_an_answer_is_told() -> None:
+    world = absent(run(World(THREE, THREE)), "pi2", "pi3")
+    found = {"pi1": world.node("pi1").found()}
+    refused = cluster_plan(THREE, THREE, found, ["pi1"], [{"msg": "timed out"}])["refused"]
+    assert "no controller leads (timed out)" in refused
+
+
+def absent(world: World, *hosts: str) -> World:
+    world.absent.extend(hosts)
+    return world

@@ -458,6 +458,23 @@ def test_recording_draws_an_id_where_none_is_given(node: Node) -> None:
     assert is_cluster_id(node.run(state="recorded")["cluster_id"])
 
 
+@pytest.mark.parametrize("state", ["recorded", "formatted"])
+def test_a_node_that_joins_draws_no_id_of_its_own(node: Node, state: str) -> None:
+    """It would be a stranger to its cluster for ever."""
+    assert "was told no cluster id to join" in node.run(founds=False, state=state)["msg"]
+    assert everything_below(node.root) == {}
+
+
+def test_an_interrupted_format_of_two_directories_still_founds(node: Node) -> None:
+    """The tool got to the second directory first; without the metadata in the first one there is no voter yet."""
+    node.log_dirs.append(node.root / "b")
+    node.log_dirs[1].mkdir()
+    write_manifest(str(node.manifest), Manifest(Identity(OURS, 1), []))
+    formatted(node.log_dirs[1])
+    assert node.run()["fresh"]
+    assert "--standalone" in node.commands[-1]
+
+
 def test_a_formatted_node_that_is_recorded_again_stays_as_it_is(node: Node) -> None:
     node.run()
     before = everything_below(node.root)
@@ -469,7 +486,7 @@ def test_a_formatted_node_that_is_recorded_again_stays_as_it_is(node: Node) -> N
     ("founds", "option"), [(True, "--standalone"), (False, "--no-initial-controllers")], ids=["founds", "joins"]
 )
 def test_one_node_founds_the_quorum_and_the_others_join(node: Node, founds: bool, option: str) -> None:
-    node.run(founds=founds)
+    node.run(founds=founds, cluster_id=OURS)
     assert [word for word in node.commands[0] if word in ("--standalone", "--no-initial-controllers")] == [option]
 
 
@@ -488,7 +505,7 @@ def test_what_an_interrupted_format_left_is_removed_before_the_next(node: Node) 
     metadata.mkdir()
     (metadata / "00000000000000000000-0000000000.checkpoint").write_bytes(b"voters")
     (node.log_dirs[0] / "bootstrap.checkpoint").write_bytes(b"metadata")
-    node.run(founds=False)
+    node.run(founds=False, cluster_id=OURS)
     assert sorted(path.name for path in node.log_dirs[0].iterdir()) == ["meta.properties"]
 
 
