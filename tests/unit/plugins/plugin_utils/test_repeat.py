@@ -54,7 +54,8 @@ def test_every_slice_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, sai
     assert result["changed"]
 
 
-def test_a_wait_for_other_hosts_alone_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+@pytest.mark.usefixtures("said")
+def test_a_wait_for_other_hosts_alone_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = {**BUSY, "limit": 600}
     idle = {**busy, "waits_for": "waiting for a quorum", "idle": True, "idle_limit": 30}
     result, action = wait(monkeypatch, [busy, busy, busy, idle])
