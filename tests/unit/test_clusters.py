@@ -231,7 +231,7 @@ def test_each_node_gets_its_id_its_manifest_and_one_format(bootstrap: Bootstrap)
         [(call.get("state"), call["cluster_id"], call.get("founds")) for call in one.given("kraft_format")[1:]]
         for one in bootstrap.hosts
     ]
-    joins = [("recorded", OURS, None), (None, OURS, False)]
+    joins = [("recorded", OURS, False), (None, OURS, False)]
     assert asked == [[("recorded", "", None), (None, OURS, True)], joins, joins]
 
 
@@ -293,9 +293,9 @@ def limited(root: Path, name: str, running: bool, answer: dict[str, Any]) -> tup
 @pytest.mark.parametrize(
     ("name", "running", "servers"),
     [
-        ("b3", True, ["127.0.0.1:19092"]),
-        ("b3", False, ["b3:9094", "b4:9094"]),
-        ("c1", True, ["b3:9094", "b4:9094"]),
+        ("b3", True, ["127.0.0.1:9092"]),
+        ("b3", False, ["b3:9092", "b4:9092"]),
+        ("c1", True, ["b3:9092", "b4:9092"]),
     ],
 )
 def test_a_node_asks_its_own_broker_and_one_without_asks_those_of_its_cluster(
