@@ -220,16 +220,18 @@ def run(module: AnsibleModule) -> dict[str, object]:
         return {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
     started = any("--no-block" in command for command in commands)
     unit = wait(module, before.invocation if started else "none")
+    idle = bool(module.params["idle_status"]) and module.params["idle_status"] in unit.status
+    others = "Start the other nodes, and look whether this host reaches them. " if idle else ""
     return {
         "changed": changed,
         "done": unit.active == "active",
         "waits_for": waits_for(name, unit),
         "active": before.active == "active",
         "status": unit.status,
-        "idle": bool(module.params["idle_status"]) and module.params["idle_status"] in unit.status,
+        "idle": idle,
         "idle_limit": module.params["idle_limit"],
         "limit": module.params["limit"],
-        "remedy": f"Look at it on the host: systemctl status {name}",
+        "remedy": f"{others}Look at it on the host: systemctl status {name}",
     }
 
 

@@ -31,7 +31,7 @@ PLAN = cluster_plan(
     controllers=HOSTS,
     identities={name: {**BARE, "node_id": number} for number, name in enumerate(HOSTS, 1)},
     running=[],
-    quorum={},
+    quorums=[],
 )
 STEPS = [(step["action"], step["hosts"]) for step in PLAN["steps"]]
 # What a long step runs on a host; the brackets keep pgrep from finding its own shell.
@@ -126,6 +126,16 @@ def test_a_dry_run_on_bare_hosts_tells_the_steps_and_changes_nothing(nodes: Node
     assert run.code == 0
     assert all(step["says"] in run.text for step in PLAN["steps"])
     assert as_root(nodes.of(1), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
+
+
+def test_a_founder_that_fails_before_it_draws_the_id_leaves_the_others_without_one(nodes: Nodes) -> None:
+    """Each would be a stranger to the others for ever, with an id of its own."""
+    as_root(nodes.of(1), "mkdir /etc/sysctl.d/60-raspi-kafka.conf")  # where a file has to be
+    run = playbook(nodes.name)
+    assert run.code == 2
+    assert run.text.count("was told no cluster id to join") >= 2
+    assert ids(nodes) == []
+    as_root(nodes.of(1), "rmdir /etc/sysctl.d/60-raspi-kafka.conf")
 
 
 @pytest.mark.parametrize(("action", "names"), STEPS, ids=[f"{action}-{'-'.join(names)}" for action, names in STEPS])

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from test_2_dedicated import removed
 
-from tests.hosts import deployed, play
+from tests.hosts import deployed
 from tests.hosts.cluster import Nodes
 from tests.hosts.play import playbook
 
 
-def alone(nodes: Nodes, path: Path) -> Path:
-    """The inventory with pi1 as a gateway of its own."""
-    text = play.inventory(nodes.name).read_text()
-    (line,) = [line for line in text.splitlines() if line.startswith("pi1 ")]
-    variables = re.search(r"^\[pis:vars\]\n.*", text, re.MULTILINE | re.DOTALL)[0]
-    path.write_text(f"[pis]\n{line}\n{variables}")
-    return path
-
-
 def test_two_pis_join_one_that_has_records(nodes: Nodes, tmp_path: Path) -> None:
     removed(nodes)
-    assert playbook(nodes.name, other=alone(nodes, tmp_path / "alone.ini")).code == 0
+    assert playbook(nodes.name, other=nodes.alone(tmp_path / "alone.ini")).code == 0
     deployed.send(nodes.of(1), b"from the time alone")
     run = playbook(nodes.name)
     assert run.code == 0
     assert sorted(nodes.voters()) == [1, 2, 3]
     assert run.text.count("300 sent, 300 read from the beginning, 300 found on disk") == 3
+    assert "These topics have fewer replicas than this cluster gives to new ones" in run.text
     assert deployed.stored(nodes.of(2)) == [b"from the time alone"]
     again = playbook(nodes.name)
     assert again.code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kafka.errors import KafkaError
 
 from . import host
 from .deployed import look, wait_until
+from .play import inventory
 from .snapshot import difference, snapshot
 
 SECONDS = 180
@@ -97,6 +99,13 @@ class Nodes:
                 return False
 
         wait_until(another, SECONDS, f"partition {partition} of {topic} has a new leader")
+
+    def alone(self, path: Path) -> Path:
+        """Write an inventory with pi1 as a gateway of its own."""
+        text = inventory(self.name).read_text()
+        (line,) = [line for line in text.splitlines() if line.startswith("pi1 ")]
+        path.write_text(f"[pis]\n{line}\n{text[text.index('[pis:vars]') :]}")
+        return path
 
     def look(self) -> list[dict[str, Any]]:
         """Everything that a second run must leave as it is, on each host."""

@@ -424,8 +424,8 @@ MUTATIONS = [
         (
             "an interrupted format forgets the cluster id",
             "test_a_format_that_fails_says_why_and_keeps_the_identity_for_the_next_run",
-            "if todo.unformatted:\n        write_manifest(",
-            "if False:\n        write_manifest(",
+            '    write_manifest(module.params["manifest"], Manifest(identity, []))\n',
+            "",
         ),
         (
             "a format that failed counts as done",
@@ -438,6 +438,42 @@ MUTATIONS = [
             "test_a_format_that_claims_success_and_did_nothing_is_a_failure",
             "if read_identity(path) != identity:",
             "if False:",
+        ),
+        (
+            "a node that joins draws an id of its own",
+            "test_a_node_that_joins_draws_no_id_of_its_own[recorded]",
+            'if not identity.cluster_id and not module.params["founds"]:',
+            "if False:",
+        ),
+        (
+            "a node that is to be recorded is formatted",
+            "test_a_node_is_recorded_before_it_is_formatted",
+            'if module.params["state"] == "recorded":\n        return',
+            "if False:\n        return",
+        ),
+        (
+            "what an interrupted format left stays",
+            "test_what_an_interrupted_format_left_is_removed_before_the_next",
+            "        remove_leftovers(todo.unformatted)\n",
+            "",
+        ),
+        (
+            "a node that joins founds a quorum of its own",
+            "test_one_node_founds_the_quorum_and_the_others_join[joins]",
+            'founds = module.params["founds"] and todo.fresh',
+            "founds = todo.fresh",
+        ),
+        (
+            "a node with records founds a quorum anew",
+            "test_a_node_with_records_founds_nothing",
+            'founds = module.params["founds"] and todo.fresh',
+            'founds = module.params["founds"]',
+        ),
+        (
+            "a second directory counts as the metadata",
+            "test_an_interrupted_format_of_two_directories_still_founds",
+            "fresh=next(iter(found.values()), None) is None)",
+            "fresh=len(unformatted) == len(found))",
         ),
     ),
     *of(
@@ -2027,6 +2063,86 @@ MUTATIONS = [
             'return {"address": "", "reason": ""}\n    raise AnsibleFilterError(\n        "This host has',
         ),
     ),
+    *of(
+        "plugins/filter/cluster_plan.py",
+        "plugins/filter/test_cluster_plan.py",
+        (
+            "nodes of two clusters are taken for one",
+            "test_nodes_of_different_clusters_are_refused_with_their_ids",
+            "    if len(ids) < 2:\n",
+            "    if True:\n",
+        ),
+        (
+            "two quorums are taken for one",
+            "test_two_quorums_of_one_cluster_id_are_refused",
+            "    if len(sets) < 2:\n",
+            "    if True:\n",
+        ),
+        (
+            "a part of the hosts founds a cluster",
+            "test_a_cluster_is_not_founded_by_a_part_of_its_hosts",
+            "    if absent:\n",
+            "    if False:\n",
+        ),
+        (
+            "a host that may have founded is to be taken out",
+            "test_an_absent_host_that_may_have_founded_is_not_to_be_taken_out",
+            '"" if any(one.recorded for one in members) else',
+            '"" if False else',
+        ),
+        (
+            "brokers without a controller get a new cluster",
+            "test_brokers_whose_controllers_have_all_lost_their_metadata_get_no_new_cluster",
+            "    if any(one.formatted for one in members):\n        return (",
+            "    if False:\n        return (",
+        ),
+        (
+            "new nodes join controllers that nobody leads",
+            "test_a_new_node_does_not_join_controllers_that_have_lost_their_majority",
+            "    if not (fresh and waiting and asked) or led(quorums):\n",
+            "    if True:\n",
+        ),
+        (
+            "a controller that cannot be asked is taken for one without a leader",
+            "test_a_controller_alone_that_no_broker_can_be_asked_about_is_joined",
+            "if not (fresh and waiting and asked) or",
+            "if not (fresh and waiting) or",
+        ),
+        (
+            "a lost majority is not told",
+            "test_a_majority_that_is_lost_is_named_before_anything_waits_for_it",
+            "needed = len(known) // 2 + 1",
+            "needed = 0",
+        ),
+        (
+            "half of the controllers is a majority",
+            "test_nothing_joins_a_cluster_that_has_lost_its_majority",
+            "needed = len(known) // 2 + 1",
+            "needed = len(known) // 2",
+        ),
+    ),
+    *of(
+        "plugins/filter/cluster_faults.py",
+        "plugins/filter/test_cluster_faults.py",
+        (
+            "members outside of the Pis are not refused",
+            "test_members_that_are_no_pis_are_refused_by_name",
+            "    if outside:\n",
+            "    if False:\n",
+        ),
+        (
+            "a node id may be given twice",
+            "test_a_broker_and_a_controller_alone_need_different_ids_too",
+            "for value, same in shared(node_ids, members).items()",
+            "for value, same in {}.items()",
+        ),
+        (
+            "an address may be advertised twice",
+            "test_one_advertised_address_for_two_brokers_is_refused_and_none_is_not",
+            "for value, same in shared(advertised, members).items()",
+            "for value, same in {}.items()",
+        ),
+    ),
     # --- programs on the host
     *of(
         "roles/pi_host/files/wait_clock.py",
@@ -2186,8 +2302,8 @@ MUTATIONS = [
         (
             "a fenced broker counts as ready",
             "test_a_broker_that_metadata_does_not_list_is_fenced",
-            "if node_id in unfenced_nodes(bootstrap):",
-            "if unfenced_nodes(bootstrap) is not None:",
+            "if node.id in (unfenced_nodes if node.is_broker else controllers_in_use)(node.address):",
+            "if unfenced_nodes(node.address) is not None:",
         ),
         (
             "half an answer is taken",
@@ -2204,7 +2320,7 @@ MUTATIONS = [
         (
             "a missing quorum is not told",
             "test_a_closed_port_while_no_controller_leads_waits_for_a_quorum",
-            "if controllers and not any(leads(one) for one in controllers):",
+            "if node.controllers and not any(leads(one) for one in node.controllers):",
             "if False:",
         ),
         (
@@ -2348,8 +2464,14 @@ MUTATIONS = [
         (
             "a file that changed needs no restart",
             "test_a_file_counts_by_its_content_not_by_its_time",
-            'return hashlib.sha256(real.read_bytes()).hexdigest() if real.exists() else "missing"',
+            'return hashlib.sha256(content(real)).hexdigest() if real.exists() else "missing"',
             "return str(real)",
+        ),
+        (
+            "a change of the controllers' list alone restarts a node",
+            "test_controllers_that_are_asked_only_at_the_start_do_not_count",
+            "if not line.startswith(_ONLY_TO_FIND_THE_QUORUM)",
+            "if True",
         ),
         (
             "what differs is not told",
@@ -2601,7 +2723,7 @@ MUTATIONS = [
                     "_kraft_broker_log_dirs | select('match', '/(home|root|run|tmp|var/tmp|dev|proc|sys)(/|$)')"
                     " | length == 0",
                 ),
-                ("one port twice", "_kraft_broker_ports | unique | length == 3"),
+                ("one port twice", "_kraft_broker_ports | unique | length == _kraft_broker_ports | length"),
                 ("a low port", "_kraft_broker_ports | select('lt', 1024) | length == 0"),
                 ("a port that is none", "_kraft_broker_ports | select('gt', 65535) | length == 0"),
                 ("a negative node id", "kraft_broker_node_id | int >= 0"),
@@ -2790,7 +2912,7 @@ MUTATIONS = [
         (
             "the proof does not look at the disk",
             "test_a_proof_looks_at_the_disk",
-            "    on_disk: true\n",
+            '    on_disk: "{{ _verify_is_broker }}"\n',
             "",
         ),
         (
@@ -2802,8 +2924,8 @@ MUTATIONS = [
         (
             "nothing is proven from the control node",
             "test_a_proof_goes_through_the_advertised_address_from_here_too",
-            "when: hostvars[inventory_hostname].ansible_connection | default('ssh') != 'local'",
-            "when: false",
+            "- hostvars[inventory_hostname].ansible_connection | default('ssh') != 'local'",
+            "- false",
         ),
         (
             "a broker that only the Pi can reach is no failure",

@@ -70,6 +70,15 @@ def test_a_node_of_another_cluster_is_refused_with_both_ids(nodes: Nodes) -> Non
     host.as_root(stranger, f"sed -i s/{theirs}/{ours}/ {files}; systemctl start kafka")
 
 
+def test_an_inventory_that_knows_only_one_of_the_nodes_is_refused(nodes: Nodes, tmp_path: Path) -> None:
+    """It would take the node's listeners for the others away, without asking whether they can do without it."""
+    before = nodes.look()
+    run = playbook(nodes.name, other=nodes.alone(tmp_path / "alone.ini"))
+    fails(run)
+    assert "pi1 is in one cluster with the nodes 2, 3" in run.text
+    assert nodes.changed_since(before) == []
+
+
 def test_a_new_card_gets_the_vote_and_the_records_of_the_lost_one(nodes: Nodes) -> None:
     lost = nodes.voters()[3]
     erase = "systemctl stop kafka; find /var/lib/kafka/data -mindepth 1 -delete; rm /etc/kafka/identity.json"
