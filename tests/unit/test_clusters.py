@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from plays import UNFORMATTED, Host, bare, failures, run
+import yaml
+from plays import REPOSITORY, UNFORMATTED, Host, bare, failures, run
 
 OURS = "4L6g3nShT-eMCtK--X86sw"
 ROLE = "raspi.kafka.kraft_broker"
@@ -303,6 +304,70 @@ def test_a_node_that_was_refused_leaves_the_others_as_they_are(tmp_path: Path) -
     assert text == (
         "pi1 is left as it is, since pi2 of the same cluster was refused: see why above. Nothing was changed."
     )
+
+
+# --- the restart
+
+
+class Restarted(NamedTuple):
+    """Hosts whose configuration has changed while they ran, and what the restart of site.yml failed with."""
+
+    hosts: list[Host]
+    failed: dict[str, tuple[str, str]]
+
+
+def restarted(root: Path, answers: dict[str, Any]) -> Restarted:
+    """Run the restart of site.yml on a cluster of three and a gateway; `answers` are those of the second host."""
+    told = {"unit_started": [{"done": True, "active": True}], "cluster_health": [{"leader_id": 1}]}
+    changed = {"kraft_broker_restart_needed": ["/etc/kafka/server.properties"], "_kraft_broker_start_limit": 60}
+    changed |= {"__kraft_broker_written": {"changed_paths": []}}
+    names = ["pi1", "pi2", "pi3", "gateway"]
+    hosts = [
+        pi(root, name, number, {**told, **(answers if name == "pi2" else {})}, **changed)
+        for number, name in enumerate(names, 1)
+    ]
+    tasks = yaml.safe_load((REPOSITORY / "playbooks" / "site.yml").read_text())[1]["tasks"]
+    (restart,) = [task for task in tasks if task["name"].startswith("Restart what runs")]
+    restart["ansible.builtin.include_tasks"] = str(REPOSITORY / "playbooks" / restart["ansible.builtin.include_tasks"])
+    role = {"ansible.builtin.include_role": {"name": ROLE, "tasks_from": "ballast", "public": True}}
+    (root / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": [role, restart]}]))
+    text = inventory(brokers=hosts[:3], controllers=hosts[:3], gateways=hosts[3:])
+    return Restarted(hosts, failures(run(root, text, book=str(root / "book.yml"))[1]))
+
+
+@pytest.fixture(scope="module")
+def rolled(tmp_path_factory: pytest.TempPathFactory) -> Restarted:
+    return restarted(tmp_path_factory.mktemp("rolled"), {})
+
+
+def test_a_node_is_restarted_once_and_only_after_the_others_were_asked_whether_they_can_do_without_it(
+    rolled: Restarted,
+) -> None:
+    *nodes, gateway = rolled.hosts
+    assert rolled.failed == {}
+    assert [[call["restarted"] for call in one.given("unit_started")] for one in rolled.hosts] == [[True]] * 4
+    assert [[int(call["node_id"]) for call in one.given("cluster_health")] for one in nodes] == [[1], [2], [3]]
+    assert all(called(one, "cluster_health", 0) < called(one, "unit_started", 0) for one in nodes)
+    assert gateway.given("cluster_health") == []
+
+
+def test_no_two_nodes_of_a_cluster_are_restarted_at_once(rolled: Restarted) -> None:
+    times = [called(one, module, 0) for one in rolled.hosts[:3] for module in ("cluster_health", "unit_started")]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    ("module", "answer"),
+    [("cluster_health", "pi3 is behind"), ("unit_started", "kafka.service did not start")],
+    ids=["cluster_health", "unit_started"],
+)
+def test_the_next_node_is_left_alone_where_one_could_not_be_restarted(tmp_path: Path, module: str, answer: str) -> None:
+    hosts, failed = restarted(tmp_path, {module: [{"failed": True, "msg": answer}]})
+    task, text = failed["pi3"]
+    assert task == "Stop where an earlier node of the cluster did not come back"
+    assert text.startswith("pi3 was not restarted, since pi2 could not be restarted before: see why above, mend it")
+    assert failed.keys() == {"pi2", "pi3"}
+    assert hosts[2].given("unit_started") == []
 
 
 # --- a part of the hosts
