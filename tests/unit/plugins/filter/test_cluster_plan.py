@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -244,13 +244,10 @@ def test_the_steps_are_listed_in_their_order_and_lead_to_one_cluster(
     run(world())
 
 
-def interruptions() -> list[Any]:
-    """Each way, interrupted after each host of each step."""
-    return [
-        pytest.param(world, taken, id=f"{name}, {taken} taken")
-        for name, (world, _says) in WAYS.items()
-        for taken in range(len(world().steps()) + 1)
-    ]
+def interruptions(made: Callable[[], World]) -> Iterator[tuple[World, list[tuple[str, str]]]]:
+    """Worlds in which a way was interrupted after each host of each step, and the steps that were not taken."""
+    for taken in range(len(made().steps()) + 1):
+        yield interrupted(made, taken)
 
 
 def interrupted(made: Callable[[], World], taken: int) -> tuple[World, list[tuple[str, str]]]:
@@ -262,38 +259,41 @@ def interrupted(made: Callable[[], World], taken: int) -> tuple[World, list[tupl
     return world, steps[taken:]
 
 
+each_way = pytest.mark.parametrize("made", [world for world, _says in WAYS.values()], ids=WAYS)
+
+
 def unordered(steps: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """A node that was formatted and not started is started with the others, whichever half it belonged to."""
     return sorted(("start" if action == "join" else action, host) for action, host in steps)
 
 
-@pytest.mark.parametrize(("made", "taken"), interruptions())
-def test_after_an_interruption_exactly_the_rest_is_left(made: Callable[[], World], taken: int) -> None:
-    world, rest = interrupted(made, taken)
-    left = world.steps()
-    if not world.tells_its_voters:
-        # Nobody can be asked who has a vote; kraft_voters leaves alone what has one.
-        voters = [("admit", host) for host in world.voters]
-        left = [step for step in left if step in rest or step not in voters]
-    assert unordered(left) == unordered(rest)
+@each_way
+def test_after_an_interruption_exactly_the_rest_is_left(made: Callable[[], World]) -> None:
+    for world, rest in interruptions(made):
+        left = world.steps()
+        if not world.tells_its_voters:
+            # Nobody can be asked who has a vote; kraft_voters leaves alone what has one.
+            voters = [("admit", host) for host in world.voters]
+            left = [step for step in left if step in rest or step not in voters]
+        assert unordered(left) == unordered(rest)
 
 
-@pytest.mark.parametrize(("made", "taken"), interruptions())
-def test_the_next_run_ends_where_the_interrupted_one_would_have(made: Callable[[], World], taken: int) -> None:
-    world, _rest = interrupted(made, taken)
-    kept = {host: node.directory for host, node in world.nodes.items() if node.directory}
-    run(world)
-    assert kept.items() <= {host: node.directory for host, node in world.nodes.items()}.items()
+@each_way
+def test_the_next_run_ends_where_the_interrupted_one_would_have(made: Callable[[], World]) -> None:
+    for world, _rest in interruptions(made):
+        kept = {host: node.directory for host, node in world.nodes.items() if node.directory}
+        run(world)
+        assert kept.items() <= {host: node.directory for host, node in world.nodes.items()}.items()
 
 
-@pytest.mark.parametrize(("made", "taken"), interruptions())
-def test_a_power_cut_for_all_leaves_a_start_and_then_the_rest(made: Callable[[], World], taken: int) -> None:
-    world, _rest = interrupted(made, taken)
-    world.cut_power()
-    formatted = [host for host in world.hosts if world.node(host).directory]
-    steps = world.steps()
-    assert [host for action, host in steps if action == "start" and world.node(host).directory] == formatted
-    run(world)
+@each_way
+def test_a_power_cut_for_all_leaves_a_start_and_then_the_rest(made: Callable[[], World]) -> None:
+    for world, _rest in interruptions(made):
+        world.cut_power()
+        formatted = [host for host in world.hosts if world.node(host).directory]
+        steps = world.steps()
+        assert [host for action, host in steps if action == "start" and world.node(host).directory] == formatted
+        run(world)
 
 
 def test_a_second_run_of_a_healthy_cluster_does_nothing() -> None:
