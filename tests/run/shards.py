@@ -44,6 +44,7 @@ SHARDS = {
         (
             *("molecule/cluster/*", "tests/hosts/cluster.py", "tests/hosts/traffic.py", "tests/hosts/faults.py"),
             *("plugins/modules/cluster_health.py", "plugins/module_utils/_gate.py"),
+            *("plugins/modules/kraft_voters.py", "plugins/module_utils/_raft_voter.py"),
         ),
         covers=("cluster in short",),
     ),
@@ -59,7 +60,7 @@ SHARDS = {
         ("faults",),
         (
             *("tests/faults/*", "plugins/filter/cluster_faults.py", "plugins/modules/cluster_names.py"),
-            *("plugins/modules/kraft_voters.py", "plugins/module_utils/_raft_voter.py", "playbooks/tasks/restart.yml"),
+            "playbooks/tasks/restart.yml",
         ),
     ),
     "bare": Shard(
@@ -92,7 +93,7 @@ SHARDS = {
     "pythons": Shard(
         tuple(f"{part} on Python {version}" for version in pythons.OTHERS for part in ("unit", "modules")),
         (
-            *("tests/e2e/*", "tests/run/pythons.py", "tests/unit/systems/*", "plugins/module_utils/*"),
+            *("tests/run/pythons.py", "tests/unit/systems/*", "plugins/module_utils/*"),
             *("tests/requirements.*", "tests/module_args.py"),
         ),
     ),
