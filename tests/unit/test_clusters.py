@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from plays import UNFORMATTED, Host, bare, failures, run
+import yaml
+from plays import REPOSITORY, UNFORMATTED, Host, bare, failures, run
 
 OURS = "4L6g3nShT-eMCtK--X86sw"
 ROLE = "raspi.kafka.kraft_broker"
@@ -215,7 +216,10 @@ class Bootstrap(NamedTuple):
 @pytest.fixture(scope="module")
 def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Bootstrap:
     root = tmp_path_factory.mktemp("bootstrap")
-    hosts = [pi(root, f"pi{number}", number, {"kraft_format": [UNFORMATTED, DRAWN]}) for number in (1, 2, 3)]
+    hosts = [
+        pi(root, f"pi{number}", number, {"kraft_format": [UNFORMATTED, DRAWN, {**DRAWN, "directory_id": f"d{number}"}]})
+        for number in (1, 2, 3)
+    ]
     code, said = played(root, inventory(brokers=hosts, controllers=hosts), ["main", "join"])
     assert code == 0, said
     return Bootstrap(hosts, said)
@@ -247,14 +251,20 @@ def test_nobody_is_formatted_before_all_know_who_they_are_nor_joins_before_the_f
     assert started < min(called(one, "kraft_format", 2) for one in others)
 
 
+def test_a_controller_that_can_be_joined_is_reached_before_a_node_is_formatted(bootstrap: Bootstrap) -> None:
+    first, *others = bootstrap.hosts
+    assert first.given("wait_for") == []
+    for one in others:
+        assert [(call["host"], int(call["port"])) for call in one.given("wait_for")] == [("pi1", 9093)]
+        assert called(one, "wait_for", 0) < called(one, "kraft_format", 2)
+
+
 def test_the_first_node_is_not_admitted_and_the_others_are_one_after_the_other(bootstrap: Bootstrap) -> None:
     first, *others = bootstrap.hosts
     assert first.given("kraft_voters") == []
     given = [one.given("kraft_voters") for one in others]
-    assert [[(int(voter["id"]), voter["host"]) for voter in call["voters"]] for (call,) in given] == [
-        [(2, "pi2")],
-        [(3, "pi3")],
-    ]
+    asked = [[(int(one["id"]), one["host"], one["directory_id"]) for one in call["voters"]] for (call,) in given]
+    assert asked == [[(2, "pi2", "d2")], [(3, "pi3", "d3")]]
     assert called(others[0], "kraft_voters", 0) < called(others[1], "kraft_voters", 0)
 
 
@@ -270,6 +280,94 @@ def test_the_others_are_left_alone_where_the_first_does_not_start(tmp_path: Path
     assert failed["pi2"][0] == "kraft_broker : Stop where no node is left that could be joined"
     assert "pi2 was not formatted, since no controller of its cluster serves" in failed["pi2"][1]
     assert len(hosts[1].given("kraft_format")) == 2
+
+
+def test_the_first_is_left_alone_where_another_could_not_be_told_the_id(tmp_path: Path) -> None:
+    """It would be a cluster of which the other knows nothing."""
+    full = {"failed": True, "msg": "No space left on device"}
+    first = pi(tmp_path, "pi1", 1, {"kraft_format": [UNFORMATTED, DRAWN]})
+    second = pi(tmp_path, "pi2", 2, {"kraft_format": [UNFORMATTED, full]})
+    hosts = [first, second]
+    _code, said = played(tmp_path, inventory(brokers=hosts, controllers=hosts), ["main"])
+    assert failures(said)["pi1"] == (
+        "kraft_broker : Stop where not every node knows the id",
+        "pi1 was not formatted, since pi2 failed before: see why above, mend it, and run the play again.",
+    )
+    assert len(first.given("kraft_format")) == 2
+
+
+def test_a_node_that_was_refused_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    hosts = [pi(tmp_path, "pi1", 1, {}), pi(tmp_path, "pi2", 2, {"kraft_format": [{"failed": True, "msg": "no"}]})]
+    _code, said = played(tmp_path, inventory(brokers=hosts, controllers=hosts), ["preflight"])
+    task, text = failures(said)["pi1"]
+    assert task == "kraft_broker : Stop where another node of the cluster was refused"
+    assert text == (
+        "pi1 is left as it is, since pi2 of the same cluster was refused: see why above. Nothing was changed."
+    )
+
+
+# --- the restart
+
+
+class Restarted(NamedTuple):
+    """Hosts whose configuration has changed while they ran, and what the restart of site.yml failed with."""
+
+    hosts: list[Host]
+    failed: dict[str, tuple[str, str]]
+
+
+def restarted(root: Path, answers: dict[str, Any]) -> Restarted:
+    """Run the restart of site.yml on a cluster of three and a gateway; `answers` are those of the second host."""
+    told = {"unit_started": [{"done": True, "active": True}], "cluster_health": [{"leader_id": 1}]}
+    changed = {"kraft_broker_restart_needed": ["/etc/kafka/server.properties"], "_kraft_broker_start_limit": 60}
+    changed |= {"__kraft_broker_written": {"changed_paths": []}}
+    names = ["pi1", "pi2", "pi3", "gateway"]
+    hosts = [
+        pi(root, name, number, {**told, **(answers if name == "pi2" else {})}, **changed)
+        for number, name in enumerate(names, 1)
+    ]
+    tasks = yaml.safe_load((REPOSITORY / "playbooks" / "site.yml").read_text())[1]["tasks"]
+    (restart,) = [task for task in tasks if task["name"].startswith("Restart what runs")]
+    restart["ansible.builtin.include_tasks"] = str(REPOSITORY / "playbooks" / restart["ansible.builtin.include_tasks"])
+    role = {"ansible.builtin.include_role": {"name": ROLE, "tasks_from": "ballast", "public": True}}
+    (root / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": [role, restart]}]))
+    text = inventory(brokers=hosts[:3], controllers=hosts[:3], gateways=hosts[3:])
+    return Restarted(hosts, failures(run(root, text, book=str(root / "book.yml"))[1]))
+
+
+@pytest.fixture(scope="module")
+def rolled(tmp_path_factory: pytest.TempPathFactory) -> Restarted:
+    return restarted(tmp_path_factory.mktemp("rolled"), {})
+
+
+def test_a_node_is_restarted_once_and_only_after_the_others_were_asked_whether_they_can_do_without_it(
+    rolled: Restarted,
+) -> None:
+    *nodes, gateway = rolled.hosts
+    assert rolled.failed == {}
+    assert [[call["restarted"] for call in one.given("unit_started")] for one in rolled.hosts] == [[True]] * 4
+    assert [[int(call["node_id"]) for call in one.given("cluster_health")] for one in nodes] == [[1], [2], [3]]
+    assert all(called(one, "cluster_health", 0) < called(one, "unit_started", 0) for one in nodes)
+    assert gateway.given("cluster_health") == []
+
+
+def test_no_two_nodes_of_a_cluster_are_restarted_at_once(rolled: Restarted) -> None:
+    times = [called(one, module, 0) for one in rolled.hosts[:3] for module in ("cluster_health", "unit_started")]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    ("module", "answer"),
+    [("cluster_health", "pi3 is behind"), ("unit_started", "kafka.service did not start")],
+    ids=["cluster_health", "unit_started"],
+)
+def test_the_next_node_is_left_alone_where_one_could_not_be_restarted(tmp_path: Path, module: str, answer: str) -> None:
+    hosts, failed = restarted(tmp_path, {module: [{"failed": True, "msg": answer}]})
+    task, text = failed["pi3"]
+    assert task == "Stop where an earlier node of the cluster did not come back"
+    assert text.startswith("pi3 was not restarted, since pi2 could not be restarted before: see why above, mend it")
+    assert failed.keys() == {"pi2", "pi3"}
+    assert hosts[2].given("unit_started") == []
 
 
 # --- a part of the hosts
@@ -305,6 +403,16 @@ def test_a_node_asks_its_own_broker_and_one_without_asks_those_of_its_cluster(
     one, said = limited(tmp_path, name, running, {"leader_id": 1, "voters": voters})
     assert [call["bootstrap_servers"] for call in one.given("cluster_health")] == [servers]
     assert failures(said) == {}
+
+
+@pytest.mark.parametrize("kind", ["voters", "brokers"])
+def test_nodes_that_the_inventory_does_not_know_are_refused_by_their_ids(tmp_path: Path, kind: str) -> None:
+    """As where an inventory of one host is run against a node of three."""
+    nodes = [{"id": number, "directory_id": "d", "fenced": False} for number in (1, 8, 7)]
+    _one, said = limited(tmp_path, "b3", True, {"leader_id": 1, "voters": nodes[:1], "brokers": [], kind: nodes})
+    task, text = failures(said)["b3"]
+    assert task == "kraft_broker : Refuse a cluster that has nodes of which the inventory does not know"
+    assert text.startswith("b3 is in one cluster with the nodes 7, 8, and no host of this cluster in the inventory")
 
 
 def test_a_cluster_that_nobody_can_be_asked_of_is_not_waited_for(tmp_path: Path) -> None:

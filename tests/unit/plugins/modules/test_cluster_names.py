@@ -50,6 +50,11 @@ def test_an_entry_follows_its_address() -> None:
     assert plan(names, "pi1", DNS, ENTRIES) == Plan({**ENTRIES, "pi2": "192.0.2.22"}, [])
 
 
+def test_an_entry_follows_its_address_also_where_dns_is_asked_first() -> None:
+    names = {**ADDRESSES, "pi2": "192.0.2.22"}
+    assert plan(names, "pi1", {**DNS, "pi2": ["192.0.2.22"]}, ENTRIES).entries["pi2"] == "192.0.2.22"
+
+
 def test_an_entry_whose_address_is_not_known_in_this_run_stays() -> None:
     assert plan({**ADDRESSES, "pi2": ""}, "pi1", NOBODY, {"pi2": "192.0.2.2"}).entries["pi2"] == "192.0.2.2"
 
@@ -256,7 +261,7 @@ def test_the_template_of_cloud_init_gets_the_same_block(host: Host) -> None:
 
 
 def test_a_template_that_is_not_there_is_not_made(host: Host) -> None:
-    host.run()
+    assert host.run()["changed"]
     assert not host.template.exists()
 
 

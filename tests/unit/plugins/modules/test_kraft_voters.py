@@ -117,6 +117,22 @@ def test_a_former_directory_that_is_still_listed_does_not_replace_the_voter(vote
     assert plan(current, wanted(3)) == []
 
 
+# A new card of node 3 beside its old one, of which the quorum heard last.
+NEW_CARD = Wanted(3, "pi-3", 9093, "NEW")
+
+
+@pytest.mark.parametrize("observers", [[], [replica(3, "NEW", age=None)], [replica(3, "NEW", age=30000)]])
+def test_a_vote_by_another_directory_than_the_one_named_is_not_its_own(observers: list[Replica]) -> None:
+    assert plan(quorum(replica(1), replica(2), replica(3, "OLD"), observers=observers), [NEW_CARD]) == [
+        Step(NEW_CARD, "NEW", lost="OLD")
+    ]
+
+
+def test_a_vote_by_the_directory_that_is_named_stays_whatever_else_is_listed() -> None:
+    current = quorum(replica(1), replica(2), dead(3, "NEW"), observers=[replica(3, "OLD")])
+    assert plan(current, [NEW_CARD]) == []
+
+
 def test_a_voter_is_not_replaced_without_a_majority_of_the_others() -> None:
     current = quorum(replica(1), dead(2), dead(3), observers=[replica(3, "B")])
     with pytest.raises(ExpectedError, match=r"2 have to have .*, and 1 have it \(not: 2\)") as refused:

@@ -138,6 +138,20 @@ def test_a_start_is_waited_for_until_it_has_ended(systemd: Systemd) -> None:
     assert systemd.commands == START
 
 
+@pytest.mark.parametrize(
+    ("options", "idle"),
+    [({}, False), ({"idle_status": "waiting for a quorum"}, False), ({"idle_status": "the port is open"}, True)],
+)
+def test_a_unit_that_waits_for_others_says_so_by_its_status(
+    systemd: Systemd, options: dict[str, str], idle: bool
+) -> None:
+    assert systemd.run(**options)["idle"] is idle
+
+
+def test_how_long_it_may_wait_for_others_is_passed_on(systemd: Systemd) -> None:
+    assert systemd.run(idle_limit=7)["idle_limit"] == 7
+
+
 def test_a_start_that_others_must_go_with_is_not_waited_for(systemd: Systemd) -> None:
     """Controllers that wait for each other must not wait for a free fork of Ansible."""
     result = systemd.run(wait=False)

@@ -72,6 +72,17 @@ def test_after_the_limit_it_fails_with_a_remedy(monkeypatch: pytest.MonkeyPatch,
     assert len(said) == 3
 
 
+# Nothing happens on this host until others have done their part.
+IDLE = {**BUSY, "waits_for": "no controller leads", "idle": True, "idle_limit": 40, "limit": 3600}
+
+
+def test_a_host_that_went_on_itself_is_waited_for_anew(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
+    answers = [IDLE, IDLE, {**IDLE, "idle": False}, IDLE, IDLE, {"done": True}]
+    result, _action = wait(monkeypatch, answers)
+    assert result["done"]
+    assert len(said) == 5
+
+
 def test_a_failure_ends_the_wait(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     result, _action = wait(monkeypatch, [{"failed": True, "msg": "no"}])
     assert (result["msg"], said) == ("no", [])
