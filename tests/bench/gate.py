@@ -97,8 +97,8 @@ def ready() -> Iterator[Bench]:
         java.with_name("starts").touch()
         java.write_text(f'#!/bin/sh\necho >> {java.with_name("starts")}\nexec {shutil.which("java")} "$@"\n')
         java.chmod(0o755)
-        class_path = f"{next((root / 'release').glob('*/libs'))}/*"
-        with Nodes(root, class_path, all_voters=True) as nodes:
+        (libs,) = (root / "release").glob("*/libs")
+        with Nodes(root, f"{libs}/*", all_voters=True) as nodes:
             with step("start three nodes"):
                 nodes.start(*nodes.ids)
                 nodes.wait_until_serving(*nodes.ids)

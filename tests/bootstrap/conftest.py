@@ -6,14 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts import host, inventory
-from tests.hosts.cluster import Nodes
-
-SET = "bootstrap"
+from tests.hosts.cluster import Nodes, bare
 
 
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[Nodes]:
     """Boot them, and remove them in the end."""
-    with host.fresh(SET, 3, example=inventory.CLUSTER):
-        yield Nodes(SET)
+    with bare("bootstrap") as made:
+        yield made

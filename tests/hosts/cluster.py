@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kafka.errors import KafkaError
 
 from . import host
 from .deployed import look, wait_until
+from .inventory import CLUSTER
 from .play import inventory
 from .snapshot import difference, snapshot
 
@@ -121,6 +123,13 @@ class Nodes:
     def invocations(self) -> list[str]:
         """What systemd calls the present run of each broker."""
         return self.each("systemctl show kafka.service --property InvocationID --value")
+
+
+@contextlib.contextmanager
+def bare(name: str) -> Iterator[Nodes]:
+    """Boot three hosts that nobody has used, and remove them in the end."""
+    with host.fresh(name, 3, example=CLUSTER):
+        yield Nodes(name)
 
 
 @pytest.fixture

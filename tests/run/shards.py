@@ -43,21 +43,24 @@ SHARDS = {
         ("molecule cluster",),
         (
             *("molecule/cluster/*", "tests/hosts/cluster.py", "tests/hosts/traffic.py", "tests/hosts/faults.py"),
-            *("plugins/modules/cluster_health.py", "plugins/module_utils/_gate.py", "plugins/filter/cluster_faults.py"),
-            *("plugins/modules/cluster_names.py", "playbooks/tasks/restart.yml", "docs/cluster.md"),
+            *("plugins/modules/cluster_health.py", "plugins/module_utils/_gate.py"),
+            *("plugins/modules/kraft_voters.py", "plugins/module_utils/_raft_voter.py"),
         ),
         covers=("cluster in short",),
     ),
     "bootstrap": Shard(
         ("bootstrap",),
+        ("tests/bootstrap/*", "plugins/filter/cluster_plan.py", "plugins/modules/kraft_format.py"),
+    ),
+    "shapes": Shard(
+        ("shapes",),
+        ("tests/shapes/*", "roles/kraft_broker/tasks/*", "roles/kraft_broker/templates/*", "roles/verify/*"),
+    ),
+    "faults": Shard(
+        ("faults",),
         (
-            *("tests/bootstrap/*", "plugins/filter/cluster_plan.py", "plugins/modules/kraft_format.py"),
-            *(
-                "plugins/modules/kraft_voters.py",
-                "plugins/module_utils/_raft_voter.py",
-                "plugins/module_utils/_quorum.py",
-            ),
-            *("roles/kraft_broker/tasks/found.yml", "roles/kraft_broker/tasks/join.yml"),
+            *("tests/faults/*", "plugins/filter/cluster_faults.py", "plugins/modules/cluster_names.py"),
+            "playbooks/tasks/restart.yml",
         ),
     ),
     "bare": Shard(
@@ -90,7 +93,7 @@ SHARDS = {
     "pythons": Shard(
         tuple(f"{part} on Python {version}" for version in pythons.OTHERS for part in ("unit", "modules")),
         (
-            *("tests/e2e/*", "tests/run/pythons.py", "tests/unit/systems/*", "plugins/module_utils/*"),
+            *("tests/run/pythons.py", "tests/unit/systems/*", "plugins/module_utils/*"),
             *("tests/requirements.*", "tests/module_args.py"),
         ),
     ),

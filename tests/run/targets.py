@@ -20,6 +20,7 @@ LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MODULES = ["python3", "-m", "tests.run.modules"]
 MACHINE = ("engine", "image", "archive")
 SHORT = "cluster in short"
+CLUSTERS = ("bootstrap", "shapes", "faults")
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = (
     "venv",
@@ -51,7 +52,7 @@ TARGETS = {
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
     "molecule": ("molecule default", "molecule field", "molecule cluster"),
-    "bootstrap": ("bootstrap",),
+    **{name: (name,) for name in CLUSTERS},
     "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
     "demo": (DEPLOY,),
@@ -113,7 +114,7 @@ def checks() -> list[Stage]:
         check(SHORT, ["pytest", "-v", "tests/short"], 1800, MACHINE, live=True),
         scenario("field", 1800),
         scenario("cluster", 2400),
-        check("bootstrap", ["pytest", "-v", "--exitfirst", "tests/bootstrap"], 2400, MACHINE, live=True),
+        *(check(name, ["pytest", "-v", "--exitfirst", f"tests/{name}"], 2400, MACHINE, live=True) for name in CLUSTERS),
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.hosts import faults, host, inventory
-from tests.hosts.cluster import Nodes
+from tests.hosts import faults
+from tests.hosts.cluster import bare
 from tests.hosts.play import playbook
-
-SET = "short"
 
 
 def test_three_bare_pis_become_a_cluster_that_bears_the_loss_of_a_leader(tmp_path: Path) -> None:
-    with host.fresh(SET, 3, example=inventory.CLUSTER):
-        nodes = Nodes(SET)
-        run = playbook(SET, timeout=1200)
+    with bare("short") as nodes:
+        run = playbook(nodes.name, timeout=1200)
         assert run.code == 0
         assert run.text.count("300 sent, 300 read from the beginning, 300 found on disk") == 3
         assert sorted(nodes.voters()) == [1, 2, 3]

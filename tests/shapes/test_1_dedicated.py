@@ -1,4 +1,4 @@
-"""A cluster is removed with its records; then the same Pis become a controller alone, and brokers alone."""
+"""A controller alone, and brokers alone; then all of it is removed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from tests.hosts.cluster import Nodes
 from tests.hosts.host import as_root
 from tests.hosts.play import playbook
 
-REMOVE = ("-e", "uninstall_confirmed=true uninstall_data=true")
 LINES = "grep -E '^(process.roles|listeners|default.replication.factor)=' /etc/kafka/server.properties"
-
-
-def removed(nodes: Nodes) -> None:
-    """Remove all that a cluster has made."""
-    assert playbook(nodes.name, *REMOVE, book="playbooks/uninstall.yml").code == 0
-    assert nodes.each("ls -d /etc/kafka /opt/kafka /var/lib/kafka 2>/dev/null || true") == ["", "", ""]
-    assert [text.count("raspi.kafka") for text in nodes.each("cat /etc/hosts")] == [0, 0, 0]
 
 
 def dedicated(nodes: Nodes, path: Path) -> Path:
@@ -29,7 +21,6 @@ def dedicated(nodes: Nodes, path: Path) -> Path:
 
 
 def test_a_controller_alone_and_brokers_alone_are_one_cluster(nodes: Nodes, tmp_path: Path) -> None:
-    removed(nodes)
     inventory = dedicated(nodes, tmp_path / "dedicated.ini")
     run = playbook(nodes.name, other=inventory)
     assert run.code == 0
@@ -47,3 +38,10 @@ def test_a_controller_alone_and_brokers_alone_are_one_cluster(nodes: Nodes, tmp_
     again = playbook(nodes.name, other=inventory)
     assert again.code == 0
     assert [again.count(f"pi{number}", "changed") for number in (1, 2, 3)] == [0, 0, 0]
+
+
+def test_all_of_it_is_removed_with_its_records(nodes: Nodes) -> None:
+    remove = "uninstall_confirmed=true uninstall_data=true"
+    assert playbook(nodes.name, "-e", remove, book="playbooks/uninstall.yml").code == 0
+    assert nodes.each("ls -d /etc/kafka /opt/kafka /var/lib/kafka 2>/dev/null || true") == ["", "", ""]
+    assert [text.count("raspi.kafka") for text in nodes.each("cat /etc/hosts")] == [0, 0, 0]

@@ -1,10 +1,8 @@
-"""One Pi that has records becomes the first of three."""
+"""One Pi that has records becomes the first of three. The hosts have nothing of Kafka before."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-from test_2_dedicated import removed
 
 from tests.hosts import deployed
 from tests.hosts.cluster import Nodes
@@ -12,7 +10,6 @@ from tests.hosts.play import playbook
 
 
 def test_two_pis_join_one_that_has_records(nodes: Nodes, tmp_path: Path) -> None:
-    removed(nodes)
     assert playbook(nodes.name, other=nodes.alone(tmp_path / "alone.ini")).code == 0
     deployed.send(nodes.of(1), b"from the time alone")
     run = playbook(nodes.name)
