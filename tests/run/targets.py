@@ -102,7 +102,7 @@ def checks() -> list[Stage]:
         check("ruff format", ["ruff", "format", "--check", "--diff", "."], 60),
         check("changelog", ["antsibull-changelog", "lint"], 60),
         check("unit", ["pytest", "tests/unit"], 600),
-        check("mutations", ["python3", "-m", "tests.mutations"], 900, live=True),
+        check("mutations", ["python3", "-m", "tests.mutations"], 1500, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
         check("galaxy", ["python3", "-m", "tests.run.galaxy"], 1200),
