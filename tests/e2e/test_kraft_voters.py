@@ -156,7 +156,7 @@ def test_a_lost_disk_is_replaced_as_soon_as_a_majority_of_the_others_is_there(tm
         nodes.kill(lost)
         nodes.replace_disk(lost)
         nodes.start(lost)
-        wait_for_quorum(nodes, lambda found: found.observer(lost) is not None, asked=leader)
+        wait_for_quorum(nodes, lambda found: lost in [observer.id for observer in found.observers], asked=leader)
 
         nodes.kill(other)
         wait_for_quorum(nodes, lambda found: not found.voter(other).caught_up, asked=leader)
