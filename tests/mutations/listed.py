@@ -3103,7 +3103,7 @@ MUTATIONS = [
             "__kraft_broker_found.directory_id",
         ),
         (
-            "all nodes are made voters at once",
+            "a node that has its vote is made a voter",
             "test_the_first_node_is_not_admitted_and_the_others_are_one_after_the_other",
             "    - \"'admit' in _kraft_broker_steps\"\n",
             "    - true\n",
