@@ -98,6 +98,15 @@ class ExpectedError(Exception):
         self.facts = facts
 
 
+def refuse(refused: list[str]) -> None:
+    """Fail with every reason at once, before anything is changed.
+
+    :raises ExpectedError: there is a reason.
+    """
+    if refused:
+        raise ExpectedError(" ".join(refused) + " Nothing was changed.", reason="refused", refused=refused)
+
+
 class ConfigEntry(t.NamedTuple):
     """One entry of a DescribeConfigs response."""
 

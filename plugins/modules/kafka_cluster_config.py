@@ -99,6 +99,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     config_text,
     converge,
     describe_configs,
+    refuse,
     run,
 )
 
@@ -174,11 +175,6 @@ def known_configs(admin: KafkaAdminClient) -> dict[str, ConfigEntry]:
         "Name the LAN listener in bootstrap_servers, and correct what the brokers advertise.",
         reason="wrong_broker",
     )
-
-
-def refuse(refused: list[str]) -> None:
-    if refused:
-        raise ExpectedError(" ".join(refused) + " Nothing was changed.", reason="refused", refused=refused)
 
 
 def apply(

@@ -193,6 +193,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     converge,
     describe_configs,
     explain_code,
+    refuse,
     run,
 )
 
@@ -270,11 +271,6 @@ def parse(topics: Iterable[Mapping[str, t.Any]]) -> list[Wanted]:
         )
         for topic in topics
     ]
-
-
-def refuse(refused: list[str]) -> None:
-    if refused:
-        raise ExpectedError(" ".join(refused) + " Nothing was changed.", reason="refused", refused=refused)
 
 
 def check_names(wanted: list[Wanted], existing: Iterable[str]) -> list[str]:

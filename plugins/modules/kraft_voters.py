@@ -136,6 +136,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     explain,
     explain_code,
     join_server,
+    refuse,
     run,
     send,
 )
@@ -331,11 +332,6 @@ def plan(current: Quorum, wanted: Iterable[Wanted]) -> list[Step]:
     replaced = [step.wanted.id for step in steps if step.lost]
     refuse([sentence for node in replaced if (sentence := check_majority(current, node))])
     return steps
-
-
-def refuse(refused: list[str]) -> None:
-    if refused:
-        raise ExpectedError(" ".join(refused) + " Nothing was changed.", reason="refused", refused=refused)
 
 
 def check_dynamic(kraft_version: int) -> None:

@@ -212,12 +212,13 @@ def run(module: AnsibleModule) -> dict[str, object]:
     before = show(module)
     commands = [] if module.params["again"] else plan(before, module.params["restarted"], module.params["reload"])
     changed = any(command != ["daemon-reload"] for command in commands)
+    unwaited = {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
     if module.check_mode:
-        return {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
+        return unwaited
     for command in commands:
         systemctl(module, *command, *([] if command == ["daemon-reload"] else [name]))
     if not module.params["wait"]:
-        return {"changed": changed, "done": True, "waits_for": "", "active": before.active == "active", "status": ""}
+        return unwaited
     started = any("--no-block" in command for command in commands)
     unit = wait(module, before.invocation if started else "none")
     idle = bool(module.params["idle_status"]) and module.params["idle_status"] in unit.status

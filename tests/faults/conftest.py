@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts.cluster import Nodes, bare
+from tests.hosts.cluster import Nodes, bare, whole
 from tests.hosts.play import playbook
+
+__all__ = ["whole"]
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +18,3 @@ def nodes() -> Iterator[Nodes]:
     with bare("faults") as made:
         assert playbook(made.name, timeout=1200).code == 0
         yield made
-
-
-@pytest.fixture(autouse=True)
-def whole(nodes: Nodes) -> None:
-    """Begin each test with a cluster that has nothing to catch up on."""
-    nodes.await_whole()

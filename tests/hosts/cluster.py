@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ class Nodes:
         return [host.as_root(pi, command).strip() for pi in self.hosts]
 
     @contextlib.contextmanager
-    def admin(self):  # noqa: ANN201 - a context manager of the client
+    def admin(self) -> Iterator[KafkaAdminClient]:
         with contextlib.closing(KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=10000)) as admin:
             yield admin
 
@@ -79,7 +78,7 @@ class Nodes:
         with self.admin() as admin:
             if topic in admin.list_topics():
                 admin.delete_topics([topic])
-                time.sleep(1)
+                wait_until(lambda: topic not in admin.list_topics(), 30, f"topic {topic} is gone")
             admin.create_topics([NewTopic(topic, num_partitions=3, replication_factor=-1)])
         wait_until(lambda: sum(one["topic"] == topic for one in self.partitions()) == 3, 30, f"topic {topic} is there")
 
@@ -130,6 +129,12 @@ def bare(name: str) -> Iterator[Nodes]:
     """Boot three hosts that nobody has used, and remove them in the end."""
     with host.fresh(name, 3, example=CLUSTER):
         yield Nodes(name)
+
+
+@pytest.fixture(autouse=True)
+def whole(nodes: Nodes) -> None:
+    """Begin each test with a cluster that has nothing to catch up on."""
+    nodes.await_whole()
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.hosts.cluster import Nodes, nodes
+from tests.hosts.cluster import nodes, whole
 
-__all__ = ["nodes"]
+__all__ = ["nodes", "whole"]
 SET = "cluster"
 
 
@@ -12,9 +12,3 @@ SET = "cluster"
 def set_name() -> str:
     """Return the name by which tests.hosts knows the hosts."""
     return SET
-
-
-@pytest.fixture(autouse=True)
-def whole(nodes: Nodes) -> None:
-    """Begin each test with a cluster that has nothing to catch up on."""
-    nodes.await_whole()
