@@ -11,9 +11,24 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+_HOPS = {
+    "puback": "acknowledged by Mosquitto",
+    "bridge": "at the bridge",
+    "append": "from there in Kafka",
+    "consumer": "read",
+}
+
 
 def proof_line(proof: dict[str, Any]) -> str:
-    """One result of produce_consume in words."""
+    """One result of produce_consume or publish_consume in words."""
+    if "hops" in proof:
+        times = [
+            f"{_HOPS[hop]} after {one['p50_ms']:.1f} / {one['p99_ms']:.1f} ms" for hop, one in proof["hops"].items()
+        ]
+        counts = (
+            f"{proof['messages_published']} published over MQTT, {proof['records_consumed']} read from Kafka in order"
+        )
+        return f"{counts}; {', '.join(times)} (p50 / p99)"
     latency = ", ".join(f"{one['ack_p50_ms']:.1f} / {one['ack_p99_ms']:.1f} ms" for one in proof["brokers"])
     parts = [f"{proof['records_produced']} sent", f"{proof['records_consumed']} read from the beginning"]
     if proof.get("records_on_disk"):

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import typing as t
+import uuid
 from dataclasses import dataclass
 
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError, join_server
@@ -35,6 +37,11 @@ class Broker:
     @property
     def address(self) -> str:
         return join_server(self.host, self.port)
+
+
+def new_run_id() -> str:
+    """What tells the messages of one run from those of all others."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
 
 
 def messages_of(run_id: str, broker: int, count: int) -> list[Record]:

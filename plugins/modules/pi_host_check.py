@@ -50,6 +50,10 @@ options:
     type: list
     elements: str
     default: []
+  mqtt:
+    description: Whether this host gets a Mosquitto. Another one is in the way then.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - raspi.kafka._attributes
 attributes:
@@ -141,7 +145,12 @@ _CARD = "179:"
 # What only our unit says, and only the process that it starts.
 _OUR_UNIT = "/opt/raspi-kafka/"
 _OUR_PROCESSES = ("-Djava.io.tmpdir=/var/lib/kafka/tmp", "-Djava.io.tmpdir=/opt/kafka/cds/")
-_PACKAGES = ("confluent-kafka", "confluent-server", "kafka", "mosquitto")
+_MOSQUITTO = "mosquitto"
+_PACKAGES = ("confluent-kafka", "confluent-server", "kafka", _MOSQUITTO)
+# By which Mosquitto runs with our configuration, and what is there where Debian's own has been enabled.
+_OUR_MOSQUITTO = "/etc/systemd/system/mosquitto.service.d/raspi-kafka.conf"
+_OUR_MOSQUITTO_PROCESS = "/etc/raspi-kafka/mosquitto/mosquitto.conf"
+_MOSQUITTO_ENABLED = "/etc/systemd/system/multi-user.target.wants/mosquitto.service"
 _UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/lib/systemd/system")
 # A Pi 5 has soc@107c000000 where others have soc.
 _THROTTLED = "/sys/devices/platform/soc*/soc*:firmware/get_throttled"
@@ -392,7 +401,7 @@ def foreign_units(folders: Iterable[str]) -> list[str]:
                 continue
             text = read(path)
             kafka = "kafka.Kafka" in text or "kafka-server-start" in text or name == "kafka.service"
-            if (kafka and _OUR_UNIT not in text) or "mosquitto" in name:
+            if (kafka and _OUR_UNIT not in text) or _MOSQUITTO in name:
                 found.append(path)
     return found
 
@@ -410,12 +419,19 @@ def foreign_brokers(commands: Mapping[int, str]) -> list[int]:
 
 
 def mosquittos(commands: Mapping[int, str]) -> list[int]:
-    """Processes that are Mosquitto, however they were installed; those of containers are seen on their host."""
+    """Processes that are Mosquitto and not ours, however they were installed; those of containers are seen too."""
     return [
         pid
         for pid, command in commands.items()
-        if [os.path.basename(word) for word in command.split()[:1]] == ["mosquitto"]
+        if [os.path.basename(word) for word in command.split()[:1]] == [_MOSQUITTO]
+        and _OUR_MOSQUITTO_PROCESS not in command.split()
     ]
+
+
+def packages_of(installed: Iterable[str]) -> list[str]:
+    """The packages that others use: not Mosquitto's where we configure it, or nobody has it enabled."""
+    free = os.path.exists(_OUR_MOSQUITTO) or not os.path.lexists(_MOSQUITTO_ENABLED)
+    return [name for name in installed if not (name == _MOSQUITTO and free)]
 
 
 def is_login(user: str) -> bool:
@@ -440,6 +456,7 @@ def describe_foreign(
     :param processes: process id -> what it is.
     """
     remedy = "Remove it, or use another Pi."
+    stays = "With mqtt_bridge_enabled=false this host gets no MQTT, and Mosquitto stays as it is."
     found = [
         f"{path} is a unit that this collection did not write. Keep its records if you need them, then remove it: "
         f"sudo systemctl disable --now {os.path.basename(path)}, and delete the unit or its package."
@@ -456,19 +473,26 @@ def describe_foreign(
     found += [
         f"{path} belongs to a Kafka that was unpacked by hand. Move it away, or use another Pi." for path in releases
     ]
+    if any(_MOSQUITTO in each for each in (*units, *packages, *map(str.lower, processes.values()))):
+        found.append(stays)
     return found
 
 
-def foreign() -> tuple[str, ...]:
-    """See describe_foreign()."""
+def foreign(mqtt: bool) -> tuple[str, ...]:
+    """See describe_foreign().
+
+    :param mqtt: whether a Mosquitto of others is in the way.
+    """
     listed = output("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *_PACKAGES)
-    packages = [line.split()[0] for line in listed.splitlines() if line.endswith(" installed")]
+    installed = [line.split()[0] for line in listed.splitlines() if line.endswith(" installed")]
+    packages = [name for name in packages_of(installed) if mqtt or name != _MOSQUITTO]
     # Where a package brought its unit, one sentence is enough.
-    units = [path for path in foreign_units(_UNIT_FOLDERS) if not (packages and path.startswith("/lib/"))]
+    units = [path for path in foreign_units(_UNIT_FOLDERS) if not (installed and path.startswith("/lib/"))]
+    units = [path for path in units if mqtt or _MOSQUITTO not in os.path.basename(path)]
     releases = [path for path in ("/opt/kafka/bin", "/opt/kafka/libs") if os.path.isdir(path)]
     commands = running()
     processes = dict.fromkeys(foreign_brokers(commands), "Kafka broker")
-    if not any("mosquitto" in name for name in (*units, *packages)):
+    if mqtt and not any(_MOSQUITTO in name for name in (*units, *packages)):
         processes |= dict.fromkeys(mosquittos(commands), "Mosquitto")
     found = describe_foreign(units, processes, packages, releases)
     if is_login("kafka"):
@@ -502,7 +526,7 @@ def throttled() -> int:
     return next(filter(None, map(parse_throttled, texts)), 0)
 
 
-def look(log_dirs: list[str], topics: list[str], names: list[str], mounts: list[Mount]) -> Host:
+def look(log_dirs: list[str], topics: list[str], names: list[str], mounts: list[Mount], mqtt: bool) -> Host:
     """Find out everything; changes nothing."""
     memory = dict(line.split(":", 1) for line in read("/proc/meminfo").splitlines() if ":" in line)
     return Host(
@@ -510,7 +534,7 @@ def look(log_dirs: list[str], topics: list[str], names: list[str], mounts: list[
         machine=os.uname().machine,
         memory_mib=int(memory["MemTotal"].split()[0]) // 1024,
         disks=disks(log_dirs, topics, mounts),
-        foreign=foreign(),
+        foreign=foreign(mqtt),
         throttled=throttled(),
         unresolved=unresolved(names),
     )
@@ -532,6 +556,7 @@ def main() -> None:
             "topics": {"type": "list", "elements": "str", "default": []},
             "ballast_mb": {"type": "int", "default": 0},
             "resolve": {"type": "list", "elements": "str", "default": []},
+            "mqtt": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )
@@ -540,7 +565,7 @@ def main() -> None:
         mounts = parse_mounts(output("findmnt", "--kernel", "--json", "--list", "--output", _MOUNT_COLUMNS))
     except ValueError:
         module.fail_json(msg=f"findmnt does not list the mounts of {name}. Install it: sudo apt install util-linux.")
-    host = look(options["log_dirs"], options["topics"], options["resolve"], mounts)
+    host = look(options["log_dirs"], options["topics"], options["resolve"], mounts, options["mqtt"])
     each = retention_bytes(min((disk.size for disk in host.disks), default=0))
     refused = refusals(host, options["keeps"] + options["unlimited"] * each, options["ballast_mb"] << 20)
     if refused:

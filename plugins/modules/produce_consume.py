@@ -231,7 +231,6 @@ reason:
 import re
 import time
 import typing as t
-import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -259,6 +258,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._proof import (
     judge_beginning,
     judge_records,
     messages_of,
+    new_run_id,
     percentile,
 )
 
@@ -582,10 +582,6 @@ def check_options(params: Mapping[str, t.Any]) -> None:
             f"run_id is {params['run_id']!r}. Use 1 to 100 letters, digits, '.', '_' and '-', or leave it out.",
             reason="invalid",
         )
-
-
-def new_run_id() -> str:
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:8]}"
 
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:

@@ -29,7 +29,8 @@ options:
         type: dict
         default: {}
       proofs:
-        description: Results of M(raspi.kafka.produce_consume) by the place where it ran.
+        description:
+          - Results of M(raspi.kafka.produce_consume) and M(raspi.kafka.publish_consume) by the place where they ran.
         type: dict
         default: {}
       warnings:

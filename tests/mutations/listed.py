@@ -90,7 +90,7 @@ MUTATIONS = [
         (
             "the unit of Mosquitto is not found",
             "test_units_of_others_are_found_and_ours_is_not",
-            ' or "mosquitto" in name:',
+            " or _MOSQUITTO in name:",
             ":",
         ),
         (
@@ -228,7 +228,7 @@ MUTATIONS = [
         (
             "processes of Mosquitto are not found",
             "test_a_mosquitto_is_found_by_its_process_too",
-            '== ["mosquitto"]',
+            "== [_MOSQUITTO]",
             '== [""]',
         ),
         (
@@ -2745,8 +2745,8 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "roles/kraft_broker/files/broker_inputs.py",
-        "roles/test_broker_inputs.py",
+        "roles/kraft_broker/files/unit_inputs.py",
+        "roles/test_unit_inputs.py",
         (
             "a security update of Java needs no restart",
             "test_a_security_update_of_java_counts_although_no_path_changes",

@@ -291,7 +291,7 @@ def test_a_login_of_somebody_is_not_taken_over(monkeypatch: pytest.MonkeyPatch) 
     for uid, login in ((999, False), (1000, True)):
         monkeypatch.setattr(pi_host_check.pwd, "getpwnam", lambda _name, uid=uid: SimpleNamespace(pw_uid=uid))
         assert is_login("kafka") is login
-    assert any(text.startswith("User kafka is somebody's login") for text in pi_host_check.foreign())
+    assert any(text.startswith("User kafka is somebody's login") for text in pi_host_check.foreign(True))
 
 
 def test_a_user_that_is_not_there_is_no_login() -> None:
@@ -305,7 +305,7 @@ def test_a_mosquitto_is_found_by_its_process_too() -> None:
 
 def test_each_foreign_thing_is_a_sentence() -> None:
     found = describe_foreign(["/etc/systemd/system/kafka.service"], {7: "Mosquitto"}, ["mosquitto"], ["/opt/kafka"])
-    assert len(found) == 4
+    assert len(found) == 5
     assert "sudo systemctl disable --now kafka.service" in found[0]
     assert "Process 7 is a Mosquitto that this collection did not start" in found[1]
     assert "sudo apt purge mosquitto" in found[2]
@@ -333,7 +333,8 @@ def test_what_is_installed_unpacked_or_running_is_found(monkeypatch: pytest.Monk
     monkeypatch.setattr(pi_host_check, "output", lambda *_words: "kafka not-installed\nmosquitto installed\n")
     monkeypatch.setattr(pi_host_check, "running", lambda: {7: "java kafka.Kafka server.properties"})
     monkeypatch.setattr("os.path.isdir", lambda path: path == "/opt/kafka/libs")
-    found = pi_host_check.foreign()
+    monkeypatch.setattr("os.path.lexists", lambda path: path == pi_host_check._MOSQUITTO_ENABLED)
+    found = pi_host_check.foreign(True)
     assert found == tuple(describe_foreign([], {7: "Kafka broker"}, ["mosquitto"], ["/opt/kafka/libs"]))
 
 
@@ -341,7 +342,30 @@ def test_a_mosquitto_without_unit_and_package_is_found(monkeypatch: pytest.Monke
     monkeypatch.setattr(pi_host_check, "_UNIT_FOLDERS", ())
     monkeypatch.setattr(pi_host_check, "output", lambda *_words: "")
     monkeypatch.setattr(pi_host_check, "running", lambda: {7: "/opt/mosquitto/sbin/mosquitto -d"})
-    assert pi_host_check.foreign() == tuple(describe_foreign([], {7: "Mosquitto"}, [], []))
+    assert pi_host_check.foreign(True) == tuple(describe_foreign([], {7: "Mosquitto"}, [], []))
+
+
+@pytest.mark.parametrize("there", ["ours", "nobody enabled it"])
+def test_a_mosquitto_that_we_configure_or_that_nobody_has_enabled_is_not_in_the_way(
+    there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configured = "/usr/sbin/mosquitto -c /etc/raspi-kafka/mosquitto/mosquitto.conf"
+    monkeypatch.setattr(pi_host_check, "_UNIT_FOLDERS", ())
+    monkeypatch.setattr(pi_host_check, "output", lambda *_words: "mosquitto installed\n")
+    monkeypatch.setattr(pi_host_check, "running", lambda: {7: configured} if there == "ours" else {})
+    monkeypatch.setattr("os.path.exists", lambda path: there == "ours" and path == pi_host_check._OUR_MOSQUITTO)
+    monkeypatch.setattr("os.path.lexists", lambda _path: there == "ours")
+    assert pi_host_check.foreign(True) == ()
+
+
+def test_a_host_without_mqtt_may_have_any_mosquitto(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "mosquitto.service").write_text("[Service]\nExecStart=/usr/sbin/mosquitto\n")
+    monkeypatch.setattr(pi_host_check, "_UNIT_FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(pi_host_check, "output", lambda *_words: "mosquitto installed\n")
+    monkeypatch.setattr(pi_host_check, "running", lambda: {7: "/usr/sbin/mosquitto"})
+    monkeypatch.setattr("os.path.lexists", lambda _path: True)
+    assert pi_host_check.foreign(False) == ()
+    assert "mqtt_bridge_enabled=false" in pi_host_check.foreign(True)[-1]
 
 
 def answer(
@@ -383,8 +407,8 @@ def test_a_host_whose_mounts_cannot_be_listed_is_refused(
 def test_everything_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = {"dpkg": "armhf\n", "vcgencmd": "throttled=0x50005\n"}
     monkeypatch.setattr(pi_host_check, "output", lambda program, *_words: programs[program])
-    monkeypatch.setattr(pi_host_check, "foreign", lambda: ("A.",))
-    found = pi_host_check.look([str(tmp_path)], [], ["no-such-host.invalid"], PI)
+    monkeypatch.setattr(pi_host_check, "foreign", lambda _mqtt: ("A.",))
+    found = pi_host_check.look([str(tmp_path)], [], ["no-such-host.invalid"], PI, mqtt=True)
     assert (found.architecture, found.throttled, found.foreign) == ("armhf", 0x50005, ("A.",))
     assert found.memory_mib > 0
     assert found.disks[0].log_dirs == (str(tmp_path),)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "roles" / "kraft_broker" / "files" / "broker_inputs.py"
-_SPEC = importlib.util.spec_from_file_location("broker_inputs", SCRIPT)
-broker_inputs = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(broker_inputs)
-fingerprint, changed = broker_inputs.fingerprint, broker_inputs.changed
+SCRIPT = Path(__file__).parents[3] / "roles" / "kraft_broker" / "files" / "unit_inputs.py"
+_SPEC = importlib.util.spec_from_file_location("unit_inputs", SCRIPT)
+unit_inputs = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(unit_inputs)
+fingerprint, changed = unit_inputs.fingerprint, unit_inputs.changed
 
 
 def run(verb: str, file: Path, *inputs: Path) -> list[str]:

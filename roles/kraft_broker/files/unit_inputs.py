@@ -1,8 +1,8 @@
-"""Record what a broker was started with, and say later what has changed since.
+"""Record what a unit was started with, and say later what has changed since.
 
-    broker_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND,
+    unit_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND,
                                                            also where they cannot be written
-    broker_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
+    unit_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
 An input is a file (its content counts, but for the controllers by which a node finds the quorum), a symlink to a
 directory (its target counts), or a program below bin/ of a Java home (the JVM's library counts: a security update
@@ -28,7 +28,7 @@ def content(path: Path) -> bytes:
 
 
 def fingerprint(path: Path) -> str:
-    """A text that differs whenever a broker started with this input would differ."""
+    """A text that differs whenever a program started with this input would differ."""
     real = path.resolve()
     jvm = real.parent.parent / "lib" / "server" / "libjvm.so"
     if jvm.exists():
@@ -49,7 +49,7 @@ def record(file: Path, names: list[str]) -> None:
         now = {name: fingerprint(Path(name)) for name in names}
         file.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        print(f"<4>Cannot note what the broker was started with: {error}", file=sys.stderr, flush=True)
+        print(f"<4>Cannot note what the unit was started with: {error}", file=sys.stderr, flush=True)
 
 
 def noted(file: Path) -> dict[str, str]:
