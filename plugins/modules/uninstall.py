@@ -19,7 +19,7 @@ author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
   units:
-    description: Units to stop and disable. Their files are among O(paths).
+    description: Units to stop and disable. Their files, or those that change them, are among O(paths).
     type: list
     elements: str
     required: true
@@ -42,6 +42,11 @@ options:
     description: The system user that owns the records. It stays as long as they do.
     type: str
     required: true
+  users:
+    description: System users that own nothing that stays.
+    type: list
+    elements: str
+    default: []
   data:
     description: Whether to remove the records, too.
     type: bool
@@ -110,6 +115,7 @@ class Found:
     lost: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     user: bool = False
+    users: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
 
 
@@ -121,7 +127,7 @@ class Plan:
     paths: list[str] = field(default_factory=list)
     data: dict[str, int] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
-    user: str = ""
+    users: list[str] = field(default_factory=list)
     keeps: list[str] = field(default_factory=list)
 
     @property
@@ -130,7 +136,7 @@ class Plan:
             *self.paths,
             *(f"{path} (records, {size / _MB:.0f} MB, for good)" for path, size in self.data.items()),
             *(f"{path} (empty)" for path in self.empty),
-            *([f"user {self.user}"] if self.user else []),
+            *(f"user {name}" for name in self.users),
         ]
 
 
@@ -182,6 +188,11 @@ def has_user(name: str) -> bool:
         return False
 
 
+def is_of_unit(path: str, unit: str) -> bool:
+    """Whether a file is a unit's own, or a drop-in of it (systemd.unit(5))."""
+    return path.endswith(f"/{unit}") or f"/{unit}.d/" in path
+
+
 def plan(params: dict[str, object], found: Found) -> Plan:
     """Say what goes and what stays; pure.
 
@@ -190,7 +201,8 @@ def plan(params: dict[str, object], found: Found) -> Plan:
     installed = [path for path in params["paths"] if path in found.present] if _OURS in found.present else []
     result = Plan(paths=sorted(installed, key=lambda path: path == _OURS))
     result.empty = list(found.empty if installed else ())
-    result.units = [unit for unit in params["units"] if any(path.endswith(f"/{unit}") for path in result.paths)]
+    result.units = [unit for unit in params["units"] if any(is_of_unit(path, unit) for path in result.paths)]
+    result.users = list(found.users if installed else ())
     identity = [params["identity"]] if params["identity"] in found.present else []
     owner = str(params["user"]) if found.user and (installed or identity) else ""
     if params["data"] and found.lost:
@@ -201,7 +213,7 @@ def plan(params: dict[str, object], found: Found) -> Plan:
     if params["data"]:
         result.paths[:0] = identity
         result.data = dict(found.records)
-        result.user = owner
+        result.users += [owner] if owner else []
     else:
         ballasts = [path for one in found.records if (path := os.path.join(one, BALLAST)) in found.present]
         result.paths[:0] = ballasts
@@ -235,7 +247,7 @@ def remove_records(path: str) -> None:
 def remove_empty(folders: Iterable[str]) -> None:
     """Remove the folders that were ours alone, and are empty now."""
     for folder in sorted(folders, key=len, reverse=True):
-        if folder.endswith(("/kafka", "/journald.conf.d")) and os.path.isdir(folder) and not os.listdir(folder):
+        if folder.endswith(("/kafka", ".conf.d", ".service.d")) and os.path.isdir(folder) and not os.listdir(folder):
             os.rmdir(folder)
 
 
@@ -265,8 +277,8 @@ def apply(module: AnsibleModule, todo: Plan) -> None:
         command(module, "systemctl", "daemon-reload")
         module.run_command(["systemctl", "reset-failed", *todo.units])  # there is nothing to reset in most cases
         command(module, "systemctl", "restart", "systemd-journald.service")
-    if todo.user:
-        command(module, "userdel", todo.user)
+    for name in todo.users:
+        command(module, "userdel", name)
     if own_last:
         remove(_OURS)
 
@@ -287,6 +299,7 @@ def look(module: AnsibleModule) -> Found:
         lost=tuple(path for path in listed if path not in records),
         empty=tuple(path for path in made if not os.path.ismount(path) and is_empty(path)),
         user=has_user(params["user"]),
+        users=tuple(name for name in params["users"] if has_user(name)),
         packages=tuple(line.split()[0] for line in out.splitlines() if line.endswith(" installed")),
     )
 
@@ -316,6 +329,7 @@ def main() -> None:
             "log_dirs": {"type": "list", "elements": "path", "required": True},
             "identity": {"type": "path", "required": True},
             "user": {"type": "str", "required": True},
+            "users": {"type": "list", "elements": "str", "default": []},
             "data": {"type": "bool", "default": False},
             "packages": {"type": "list", "elements": "str", "default": []},
         },

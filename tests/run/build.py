@@ -9,6 +9,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from tests.hosts import cache
 from tests.hosts.step import Failure, run, step
 from tests.pages.page import README, blocks
@@ -16,7 +18,7 @@ from tests.pages.page import README, blocks
 from . import collection
 
 # What only a checkout needs. A name with a dot in front is refused too.
-CHECKOUT_ONLY = {"tests", "molecule", "Makefile", "ansible.cfg", "pyproject.toml", "group_vars", "host_vars"}
+CHECKOUT_ONLY = {"tests", "molecule", "Makefile", "ansible.cfg", "pyproject.toml", "edge", "group_vars", "host_vars"}
 # What a user, or a release, may leave in a checkout, and nobody may publish.
 PRIVATE = (
     *("pis.ini", "cluster.ini", "hosts.ini", "iot.ini", "inventory.ini", "group_vars/pis.yml", "host_vars/pi1.yml"),
@@ -72,9 +74,15 @@ def check_content(archive: Path) -> None:
     wanted = {
         path.relative_to(cache.REPOSITORY) for path in [EXAMPLE, *product] if path.is_file() and not is_compiled(path)
     }
+    wanted.add(Path("roles", "python_venv", "files", f"raspi_kafka-{version()}-py3-none-any.whl"))
     missing = [str(name) for name in sorted(wanted - set(names))]
     if missing:
         raise Failure("the archive lacks files", ", ".join(missing[:10]), "see build_ignore in galaxy.yml")
+
+
+def version() -> str:
+    """Return the version of the collection, which its wheel has too."""
+    return yaml.safe_load((cache.REPOSITORY / "galaxy.yml").read_text())["version"]
 
 
 def is_hidden(name: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,7 +41,7 @@ FOUND = Found(PRESENT, {DATA: 133_000_000}, user=True, packages=("python3-venv",
 def test_records_their_identity_and_their_owner_are_kept_unless_told() -> None:
     todo = plan(PARAMS, FOUND)
     assert todo.paths == [f"{DATA}/ballast", UNIT, "/opt/kafka", "/opt/raspi-kafka"]
-    assert (todo.units, todo.data, todo.user) == (["kafka.service"], {}, "")
+    assert (todo.units, todo.data, todo.users) == (["kafka.service"], {}, [])
     assert todo.keeps == [
         f"{DATA} (records, 133 MB)",
         f"{IDENTITY} (whose they are)",
@@ -58,6 +59,19 @@ def test_told_so_records_go_too() -> None:
     assert todo.keeps == ["package python3-venv", "/var/log/journal (what was logged)"]
 
 
+def test_a_unit_that_is_there_by_a_drop_in_of_ours_is_stopped() -> None:
+    drop_in = "/etc/systemd/system/mosquitto.service.d/raspi-kafka.conf"
+    params = {**PARAMS, "units": ["mosquitto.service", "kafka.service"], "paths": [*PARAMS["paths"], drop_in]}
+    assert plan(params, dataclasses.replace(FOUND, present=PRESENT | {drop_in})).units == params["units"]
+    assert plan(params, FOUND).units == ["kafka.service"]
+
+
+def test_a_user_that_owns_nothing_that_stays_goes_even_where_records_stay() -> None:
+    found = dataclasses.replace(FOUND, users=("raspi-kafka-bridge",))
+    assert plan(PARAMS, found).users == ["raspi-kafka-bridge"]
+    assert plan(PARAMS, dataclasses.replace(found, present=set())).users == []
+
+
 def test_nothing_there_is_nothing_to_do() -> None:
     todo = plan({**PARAMS, "data": True}, Found(set()))
     assert todo.removes == []
@@ -67,7 +81,7 @@ def test_nothing_there_is_nothing_to_do() -> None:
 def test_where_it_was_never_installed_nothing_of_others_is_touched() -> None:
     """Another Kafka has its configuration, a folder and a user of the same names."""
     todo = plan({**PARAMS, "data": True}, Found({UNIT, "/opt/kafka"}, empty=(DATA,), user=True))
-    assert (todo.removes, todo.units, todo.user) == ([], [], "")
+    assert (todo.removes, todo.units, todo.users) == ([], [], [])
 
 
 def test_the_mark_by_which_an_interrupted_run_knows_itself_goes_last() -> None:
@@ -166,6 +180,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         "log_dirs": [str(tmp_path / "data")],
         "identity": str(tmp_path / "identity.json"),
         "user": "nobody-knows",
+        "users": [],
         "data": True,
         "packages": [],
     }
