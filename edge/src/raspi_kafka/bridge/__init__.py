@@ -1,0 +1,1 @@
+"""The way from MQTT to Kafka."""

@@ -1,0 +1,303 @@
+"""The bridge: messages from MQTT to Kafka, and PUBACKs back once Kafka has them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from . import metrics, packets, producer, systemd
+from .counters import Counters
+from .delivery import Delivery, ProducerFatalError
+from .errors import ErrorClass, classify
+from .metrics import BridgeCollector, Gauges
+from .record import Record
+from .routes import Router
+from .session import SessionFile
+from .stall import Stall
+from .subscriber import RECEIVE_MAXIMUM, Subscriber
+from .window import Window
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError
+
+    from .config import Config
+    from .connection import Connection
+    from .packets import Connack, Publish
+
+log = logging.getLogger(__name__)
+
+# Above these nothing is read; below half of them it goes on. A server before Mosquitto 2.0.13 sends more than the
+# receive maximum (mosquitto#2306), so that alone bounds nothing.
+MOST_RECORDS = RECEIVE_MAXIMUM
+MOST_BYTES = 8 * 1024 * 1024
+SECONDS_TO_FLUSH = 5.0
+HOUSEKEEPING_S = 15.0
+METADATA_S = 5.0
+REST = "the next process begins with what is not acknowledged"
+QOS = (("mqtt.qos", b"0"), ("mqtt.qos", b"1"))
+
+
+class BridgeError(Exception):
+    """Why the bridge can't go on; its successor can."""
+
+
+class Bridge:
+    """Owns all parts; each of its methods runs in the one thread of the loop."""
+
+    delivery_class = Delivery
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[None] = self._loop.create_future()
+        self.counters = Counters()
+        self._router = Router(config.topics)
+        self._window = Window()
+        self._delivery = self._new_delivery()
+        self._connection: Connection | None = None
+        self._poll_timer: asyncio.TimerHandle | None = None
+        self._poll_s = poll_interval_s(config.kafka.linger_ms)
+        self._stall = Stall()
+        self._mqtt_told = self._kafka_told = ""
+        self._ready = False
+
+    def producer_settings(self) -> tuple[dict, dict]:
+        """Return the settings of the producer that batches, and of the one that recovers."""
+        return producer.settings(self._config.kafka), producer.single(self._config.kafka)
+
+    async def run(self) -> None:
+        """Carry messages until SIGTERM or SIGINT.
+
+        :raises BridgeError: the process has to be started anew.
+        :raises OSError: the port of the metrics is taken, or the state directory can't be written.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+        metrics.serve(self._config.metrics, BridgeCollector(self.counters, self.gauges))
+        filters = tuple(tree.filter for tree in self._config.topics)
+        subscriber = Subscriber(self._config.mqtt, filters, SessionFile.of_service(), self.counters, self)
+        tasks = [asyncio.ensure_future(each) for each in (subscriber.run(), self._housekeep(), self._live())]
+        try:
+            done, _pending = await asyncio.wait({self._end, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+            await self._flush()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._delivery.close()
+
+    def gauges(self) -> Gauges:
+        """Return what holds at the moment."""
+        oldest = self._window.oldest
+        age = 0.0 if oldest is None else self._loop.time() - oldest
+        return Gauges(len(self._window), age, self._delivery.in_flight, int(bool(self._delivery.held)))
+
+    # --- what the subscriber tells
+
+    def opened(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def connack(self, connack: Connack) -> None:
+        if not connack.session_present:
+            self._window.forget()
+
+    def publishes(self, publishes: list[Publish]) -> None:
+        now = self._loop.time()
+        received = ("mqtt.received", str(time.time_ns() // 1_000_000).encode())
+        self.counters.received += len(publishes)
+        for publish in publishes:
+            if publish.packet_id:
+                if publish.dup:
+                    self.counters.redelivered += 1
+                    if self._window.attach(publish):
+                        self.counters.duplicates_suppressed += 1
+                        continue
+            elif publish.topic.startswith(b"$SYS/broker/"):
+                self._of_mosquitto(publish)
+                continue
+            self._take(publish, now, received)
+        self._acknowledge()
+        self._flow()
+        self._arm()
+
+    def subscribed(self) -> None:
+        if not self._ready:
+            self._ready = True
+            systemd.notify("READY=1")
+        self._tell_mqtt("")
+
+    def lost(self, why: str) -> None:
+        self._connection = None
+        self._window.disconnected()
+        self._tell_mqtt(why)
+
+    # --- from MQTT to Kafka
+
+    def _take(self, publish: Publish, now: float, received: tuple[str, bytes]) -> None:
+        record = Record(publish.topic, publish.payload, publish.packet_id, now)
+        route = self._router[publish.topic]
+        record.target = route.target
+        record.key = route.key
+        record.headers = [route.header, QOS[publish.packet_id > 0], received]
+        if publish.properties:
+            record.headers += client_time(publish)
+        if publish.packet_id:
+            self._window.add(record)
+        if not route.target:
+            self._delivery.send_dead_letter(
+                record, "NO_FILTER", "no filter of the configuration matches the MQTT topic"
+            )
+        elif route.schema is not None and (misfit := route.schema(publish.payload)):
+            self._delivery.send_dead_letter(record, "SCHEMA", misfit)
+        else:
+            self._delivery.send(record)
+
+    def _of_mosquitto(self, publish: Publish) -> None:
+        try:
+            self.counters.mosquitto[publish.topic.decode().removeprefix("$SYS/broker/")] = float(publish.payload)
+        except ValueError:
+            log.warning("%s of the MQTT server is no number: %r", publish.topic.decode(), publish.payload[:40])
+
+    # --- from Kafka to MQTT
+
+    def _arm(self) -> None:
+        """Look for delivery reports while there is something to come."""
+        if self._poll_timer is None and self._delivery.pending:
+            self._poll_timer = self._loop.call_later(self._poll_s, self._poll)
+
+    def _poll(self) -> None:
+        self._poll_timer = None
+        try:
+            landed = self._delivery.poll()
+        except ProducerFatalError as fatal:
+            self._give_up(f"the Kafka producer can't go on: {fatal}; {REST}")
+            return
+        if landed:
+            self._acknowledge()
+        self._tell_kafka(self._delivery.held, landed=landed)
+        self._flow()
+        self._arm()
+
+    def _acknowledge(self) -> None:
+        ready = self._window.release()
+        if ready and self._connection:
+            self.counters.acked += len(ready)
+            self._connection.write(packets.pubacks(ready))
+
+    def _flow(self) -> None:
+        """Stop reading or go on, by what is under way."""
+        connection, delivery, window = self._connection, self._delivery, self._window
+        if connection is None:
+            return
+        records = max(window.waiting, delivery.pending)
+        size = max(window.waiting_bytes, delivery.bytes)
+        if connection.reading:
+            if records >= MOST_RECORDS or size >= MOST_BYTES or delivery.recovering or self._end.done():
+                self.counters.pauses += 1
+                connection.pause()
+        elif (
+            records < MOST_RECORDS // 2 and size < MOST_BYTES // 2 and not delivery.recovering and not self._end.done()
+        ):
+            connection.resume()
+
+    # --- beside the messages
+
+    def _new_delivery(self) -> Delivery:
+        batching, single = (partial(producer.make, each, self._kafka_error) for each in self.producer_settings())
+        return self.delivery_class(batching, single, self._config.dead_letter_topic, self.counters, self._loop.time)
+
+    def _kafka_error(self, error: KafkaError) -> None:
+        meaning = classify(error)
+        self.counters.errors[meaning.value, error.name()] += 1
+        if meaning is ErrorClass.FATAL:
+            self._give_up(f"the Kafka producer can't go on: {error.str()}; {REST}")
+        elif not self._kafka_told:  # each try to connect is an error of its own
+            what = "is out of reach" if meaning is ErrorClass.TRANSIENT else "refuses the bridge"
+            self._tell_kafka(f"Kafka {what}: {error.str()}", landed=False)
+
+    def _tell_kafka(self, problem: str, *, landed: bool) -> None:
+        """Log what keeps Kafka from taking records, once, and that it is over."""
+        if problem == self._kafka_told or (not problem and not landed):
+            return
+        if problem:
+            log.error("%s; messages wait in the MQTT server until it takes them", problem)
+        else:
+            log.info("Kafka takes records again")
+        self._kafka_told = problem
+        self._tell_status()
+
+    def _tell_mqtt(self, problem: str) -> None:
+        if problem and problem != self._mqtt_told:
+            log.error("%s; trying again", problem)
+        self._mqtt_told = problem
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        problems = [each for each in (self._mqtt_told, self._kafka_told) if each]
+        systemd.notify(f"STATUS={'; '.join(problems) or 'Carrying messages from MQTT to Kafka'}")
+
+    async def _live(self) -> None:
+        """Tell the watchdog of systemd that the loop runs."""
+        interval_s = systemd.watchdog_interval_s()
+        while interval_s:
+            systemd.notify("WATCHDOG=1")
+            await asyncio.sleep(interval_s)
+        await self._loop.create_future()
+
+    async def _housekeep(self) -> None:
+        """Look now and then at what nothing else looks at.
+
+        :raises BridgeError: the producer hangs.
+        """
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            self._poll_idle()
+            delivery = self._delivery
+            waiting = bool(delivery.pending) and not delivery.recovering
+            ask = partial(delivery.metadata_answered, METADATA_S)
+            healthy = waiting and await self._loop.run_in_executor(None, ask)
+            landed = sum(self.counters.delivery_seconds.buckets)
+            if self._stall.hangs(self._loop.time(), landed, waiting=waiting, healthy=healthy):
+                raise BridgeError(f"nothing has reached Kafka for 10 min although it answers; {REST}")
+
+    def _poll_idle(self) -> None:
+        """Let librdkafka tell what it has to tell while there are no records."""
+        if self._poll_timer is None:
+            self._poll()
+
+    def _stop(self) -> None:
+        if not self._end.done():
+            self._end.set_result(None)
+
+    def _give_up(self, why: str) -> None:
+        if not self._end.done():
+            self._end.set_exception(BridgeError(why))
+
+    async def _flush(self) -> None:
+        """Acknowledge what lands within a few seconds; the rest comes again to the next process."""
+        systemd.notify("STOPPING=1")
+        self._flow()
+        end = self._loop.time() + SECONDS_TO_FLUSH
+        while self._delivery.pending and self._loop.time() < end:
+            await asyncio.sleep(self._poll_s)
+        log.info("stopped; %d messages are left to the next process", len(self._window))
+
+
+def poll_interval_s(linger_ms: int) -> float:
+    """Return how often to look for delivery reports.
+
+    Each look costs CPU, and delays a PUBACK by half of the interval on average.
+    """
+    return min(max(0.4 * linger_ms, 2.0), 10.0) / 1000
+
+
+def client_time(publish: Publish) -> list[tuple[str, bytes]]:
+    """Return the publisher's user property `time` as a record header, if there is one."""
+    pairs = (publish.properties or {}).get(packets.USER_PROPERTY, [])
+    return [("mqtt.time", value) for name, value in pairs if name == b"time"][:1]  # type: ignore[union-attr, misc]

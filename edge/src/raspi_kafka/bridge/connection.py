@@ -1,0 +1,216 @@
+"""One TCP connection to the MQTT server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from . import packets
+from .packets import Answer, Connack, Disconnect, MalformedPacketError, Parser, Pong, Publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .packets import Login, Packet
+
+
+class Handler(Protocol):
+    """Whom a connection tells what came, in the order in which it came."""
+
+    def connack(self, connack: Connack) -> None:
+        """The server has answered CONNECT."""
+
+    def publishes(self, publishes: list[Publish]) -> None:
+        """Messages came."""
+
+
+class Connection(asyncio.Protocol):
+    """Sends CONNECT at once, keeps alive, and can stop reading.
+
+    :ivar closed: why the connection ended, once it has.
+    """
+
+    def __init__(self, login: Login, handler: Handler) -> None:
+        self._login = login
+        self._handler = handler
+        self._loop = asyncio.get_running_loop()
+        self._parser = Parser()
+        self._connack: asyncio.Future[Connack] = self._loop.create_future()
+        self._answers: dict[int, asyncio.Future[bytes]] = {}
+        self._last_id = 0
+        self._ping: asyncio.TimerHandle | None = None
+        self._ping_unanswered = False
+        self._why = ""
+        self.reading = True
+        self.closed: asyncio.Future[str] = self._loop.create_future()
+
+    # --- what asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport.write(packets.connect(self._login))
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            came = self._parser.feed(data)
+        except MalformedPacketError as wrong:
+            self.abort(f"the MQTT server does not speak MQTT 5: {wrong}")
+            return
+        batch: list[Publish] = []
+        for packet in came:
+            if packet.__class__ is Publish:
+                batch.append(packet)  # type: ignore[arg-type]
+                continue
+            if batch:
+                self._handler.publishes(batch)
+                batch = []
+            self._take(packet)
+        if batch:
+            self._handler.publishes(batch)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._ping:
+            self._ping.cancel()
+        why = self._why or (f"the connection broke: {exc}" if exc else "the MQTT server closed the connection")
+        self.closed.set_result(why)
+        for future in (self._connack, *self._answers.values()):
+            if not future.done():
+                future.cancel()
+
+    # --- what the bridge calls
+
+    async def connected(self, timeout_s: float) -> Connack | None:
+        """Return the answer to CONNECT; None if the connection ended before it came.
+
+        :raises TimeoutError: none came in time.
+        """
+        done, _pending = await asyncio.wait(
+            {self._connack, self.closed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            raise TimeoutError(f"no answer to CONNECT within {timeout_s:.0f} s")
+        return self._connack.result() if self._connack.done() and not self._connack.cancelled() else None
+
+    def keep_alive(self, interval_s: float) -> None:
+        """Ping from now on: a server may close a connection that is silent for 1.5 intervals (3.1.2.10)."""
+        self._ping = self._loop.call_later(interval_s, self._pinged, interval_s)
+
+    def subscribe(self, filters: Iterable[str], options: str = "at_least_once") -> asyncio.Future[bytes]:
+        """Send SUBSCRIBE; the future has the reason codes, and is cancelled with the connection."""
+        packet_id, answer = self._asked()
+        self.write(packets.subscribe(packet_id, filters, options))
+        return answer
+
+    def unsubscribe(self, filters: Iterable[str]) -> asyncio.Future[bytes]:
+        """Send UNSUBSCRIBE; the future as that of subscribe()."""
+        packet_id, answer = self._asked()
+        self.write(packets.unsubscribe(packet_id, filters))
+        return answer
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; none after the end."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause(self) -> None:
+        """Stop reading: what the server can't send waits there."""
+        self.reading = False
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self.reading = True
+        self._ping_unanswered = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def disconnect(self) -> None:
+        """End it in good order; the session goes on."""
+        self._why = "the bridge ended it"
+        self.write(packets.DISCONNECT_BYTES)
+        self._transport.close()
+
+    def abort(self, why: str) -> None:
+        """End it at once."""
+        self._why = self._why or why
+        self._transport.abort()
+
+    # --- what the server says
+
+    def _take(self, packet: Packet) -> None:
+        if isinstance(packet, Connack) and not self._connack.done():
+            self._connack.set_result(packet)
+            self._handler.connack(packet)
+        elif isinstance(packet, Answer):
+            answer = self._answers.pop(packet.packet_id, None)
+            if answer and not answer.done():
+                answer.set_result(packet.reasons)
+        elif isinstance(packet, Pong):
+            self._ping_unanswered = False
+        elif isinstance(packet, Disconnect):
+            self._why = disconnected(packet)
+            self._transport.close()
+
+    def _asked(self) -> tuple[int, asyncio.Future[bytes]]:
+        self._last_id = self._last_id % 0xFFFF + 1
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        self._answers[self._last_id] = answer
+        return self._last_id, answer
+
+    def _pinged(self, interval_s: float) -> None:
+        # While nothing is read the answer can't be seen; the server still has to see the question.
+        if self._ping_unanswered and self.reading:
+            self.abort(f"the MQTT server was silent for {interval_s:.0f} s")
+            return
+        self._ping_unanswered = self.reading
+        self.write(packets.PINGREQ_BYTES)
+        self.keep_alive(interval_s)
+
+
+# MQTT 5, 2.4
+REASONS = {
+    0x80: "unspecified error",
+    0x81: "malformed packet",
+    0x82: "protocol error",
+    0x83: "implementation specific error",
+    0x84: "it speaks no MQTT 5",
+    0x85: "client identifier not valid",
+    0x86: "bad user name or password",
+    0x87: "not authorized",
+    0x88: "server unavailable",
+    0x89: "server busy",
+    0x8A: "banned",
+    0x8B: "server shutting down",
+    0x8D: "keep-alive time-out",
+    0x8E: "session taken over",
+    0x93: "receive maximum exceeded",
+    0x95: "packet too large",
+    0x97: "quota exceeded",
+    0x98: "administrative action",
+    0x9A: "retain not supported",
+    0x9B: "QoS not supported",
+    0x9E: "shared subscriptions not supported",
+    0x9F: "connection rate exceeded",
+    0xA1: "subscription identifiers not supported",
+    0xA2: "wildcard subscriptions not supported",
+}
+TAKEN_OVER = 0x8E
+
+
+def reason(code: int) -> str:
+    """Return what a reason code means."""
+    return REASONS.get(code, f"reason 0x{code:02x}")
+
+
+def disconnected(packet: Disconnect) -> str:
+    """Return why the server has ended the connection, and what to do about it."""
+    if packet.reason == TAKEN_OVER:
+        return (
+            "another client with the same client id took the session over; "
+            "let only one bridge use this mqtt.client_id and mqtt.username"
+        )
+    told = packet.properties.get(packets.REASON_STRING)
+    return f"the MQTT server ended the connection: {reason(packet.reason)}" + (
+        f" ({told.decode(errors='replace')})" if isinstance(told, bytes) else ""
+    )

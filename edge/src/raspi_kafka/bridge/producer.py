@@ -1,0 +1,82 @@
+"""Settings of librdkafka."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import Producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from confluent_kafka import KafkaError
+
+    from .config import Kafka
+
+# A record above this is alone in its batch, so a refusal of the batch is its own. With the 120 to 250 bytes of usual
+# telemetry a batch is full at some 500 records.
+BATCH_BYTES = 131_072
+# Above Mosquitto's max_packet_size, which the role sets to 1.5 MiB, with headers; the dead-letter topic takes as much.
+MESSAGE_BYTES = 2_097_152
+
+
+def settings(kafka: Kafka) -> dict[str, Any]:
+    """Return the settings of the producer that batches."""
+    return {
+        "bootstrap.servers": ",".join(kafka.bootstrap_servers),
+        "broker.address.family": family(kafka.bootstrap_servers),
+        "client.id": "raspi-kafka-bridge",
+        "acks": "all",
+        "enable.idempotence": True,
+        "message.timeout.ms": 0,  # an outage fails no record
+        "linger.ms": kafka.linger_ms,
+        "batch.size": BATCH_BYTES,
+        "message.max.bytes": MESSAGE_BYTES,
+        "partitioner": "murmur2_random",  # the partition that Java's clients choose for a key
+        # A broker that is back is found within a second, not ten.
+        "reconnect.backoff.max.ms": 1000,
+        "socket.keepalive.enable": True,
+        # Brokers end idle connections after 10 min, which is nothing to tell.
+        "log.connection.close": False,
+    }
+
+
+def single(kafka: Kafka) -> dict[str, Any]:
+    """Return the settings of the producer that sends each record on its own, so that each has a verdict of its own."""
+    return {
+        **settings(kafka),
+        "linger.ms": 0,
+        "batch.num.messages": 1,
+        "topic.metadata.propagation.max.ms": 5000,  # the topic was unknown before: no need to doubt it for 30 s again
+    }
+
+
+def family(servers: tuple[str, ...]) -> str:
+    """Return the address family to use: with IPv4 addresses alone, a name that a broker advertises means IPv4 too.
+
+    `localhost` is ::1 first on Debian, where a broker that listens on 127.0.0.1 refuses.
+    """
+    versions = {version(each.rpartition(":")[0].strip("[]")) for each in servers}
+    return "v4" if versions == {4} else "any"
+
+
+def version(host: str) -> int:
+    """Return the version of an IP address; 0 for a name."""
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return 0
+
+
+def make(values: dict[str, Any], on_error: Callable[[KafkaError], None]) -> Producer:
+    """Return a producer; its log lines and errors come through poll()."""
+    logger = logging.getLogger("librdkafka")
+    logger.addFilter(news)
+    return Producer({**values, "error_cb": on_error}, logger=logger)
+
+
+def news(line: logging.LogRecord) -> bool:
+    """Tell whether a line of librdkafka says more than on_error is told: a failed connection is told to both."""
+    return not line.getMessage().startswith("FAIL")

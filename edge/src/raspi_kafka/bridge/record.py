@@ -1,0 +1,54 @@
+"""A message on its way to Kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Message
+
+    Headers = list[tuple[str, bytes]]
+
+
+class Record:
+    """A message, where it goes, and how far it has come.
+
+    :ivar topic: the MQTT topic, UTF-8.
+    :ivar packet_id: 0 with QoS 0.
+    :ivar number: counts the records of the process.
+    :ivar born: seconds of the loop's clock when it was received.
+    :ivar target: the Kafka topic.
+    :ivar value: what goes to Kafka; the payload but for a dead letter that is too large.
+    :ivar delivered: Kafka has it, in its topic or in the dead-letter topic.
+    :ivar error: of the last try.
+    :ivar reports: where the record puts itself when the producer reports.
+    """
+
+    __slots__ = (
+        *("topic", "payload", "packet_id", "number", "born", "target", "key", "headers", "value"),
+        *("delivered", "error", "reports"),
+    )
+
+    def __init__(self, topic: bytes, payload: bytes, packet_id: int, born: float) -> None:
+        self.topic = topic
+        self.payload = payload
+        self.packet_id = packet_id
+        self.number = 0
+        self.born = born
+        self.target = ""
+        self.key = b""
+        self.headers: Headers = []
+        self.value = payload
+        self.delivered = False
+        self.error: KafkaError | None = None
+        self.reports: list[Record] = []
+
+    @property
+    def size(self) -> int:
+        """Bytes of its content."""
+        return len(self.payload) + len(self.topic)
+
+    def reported(self, error: KafkaError | None, _message: Message | None) -> None:
+        """Take a delivery report."""
+        self.error = error
+        self.reports.append(self)
