@@ -23,7 +23,7 @@ from .play import Run
 HOME = f"/home/{USER}"
 CHECKOUT = f"{HOME}/raspi.kafka"
 ANSIBLE = "2.19"
-LOCK = cache.REPOSITORY / "roles" / "python_venv" / "files" / "requirements.txt"
+LOCKS = [cache.REPOSITORY / "roles" / "python_venv" / "files" / name for name in ("requirements.txt", "edge.txt")]
 NOT_IN_A_CHECKOUT = (".git", ".cache", ".ansible", "__pycache__")
 USER_ID = 1000  # the image's first user
 # A wide terminal without colours. This machine stands in for the package index, which a stand-in may not reach.
@@ -90,13 +90,21 @@ def python_of(host: Host) -> str:
 
 def wheels(host: Host, *packages: str) -> Path:
     """Return a folder with what the product locks, and with these packages and what they need, for the host."""
-    folder = cache.directory("_wheels", cache.fingerprint(LOCK.read_bytes(), python_of(host), *packages))
+    asked = [*builders(), *packages]
+    locked = [path.read_bytes() for path in LOCKS]
+    folder = cache.directory("_wheels", cache.fingerprint(*locked, python_of(host), *asked))
     if not (folder / ".complete").exists():
-        pip(host, "download", "--require-hashes", "--no-deps", "--requirement", str(LOCK), "--dest", str(folder))
-        if packages:
-            pip(host, "download", "--dest", str(folder), *packages)
+        for lock in LOCKS:
+            pip(host, "download", "--require-hashes", "--no-deps", "--requirement", str(lock), "--dest", str(folder))
+        pip(host, "download", "--dest", str(folder), *asked)
         (folder / ".complete").touch()
     return folder
+
+
+def builders() -> list[str]:
+    """Return what a checkout needs to build the wheel of its programs."""
+    text = (cache.REPOSITORY / "edge" / "pyproject.toml").read_text()
+    return re.findall(r'"([^"]+)"', re.search(r"^requires = \[(.*)\]$", text, re.MULTILINE)[1])
 
 
 def pip(host: Host, verb: str, *arguments: str) -> None:

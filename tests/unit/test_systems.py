@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ import yaml
 from ansible.module_utils import distro
 from ansible.module_utils.facts.system.distribution import Distribution, DistributionFiles
 from packaging.tags import Tag, compatible_tags, cpython_tags
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from plays import REPOSITORY, Host, failures, run
 
 
@@ -43,6 +44,7 @@ SYSTEMS = {
 MACHINES = ("x86_64", "aarch64")
 HOSTS = list(itertools.product(SYSTEMS, MACHINES))
 LOCK = REPOSITORY / "roles" / "python_venv" / "files" / "requirements.txt"
+EDGE = LOCK.with_name("edge.txt")
 FAR_ENOUGH = "the wheels would be pushed now"
 RECORDER = """\
 #!/bin/sh
@@ -164,9 +166,27 @@ def test_pip_is_told_no_platform_that_the_system_is_not(
 def test_every_locked_package_has_a_wheel_that_the_system_takes(
     played: dict[tuple[str, str], Played], name: str, machine: str
 ) -> None:
-    wheels = {parse_wheel_filename(wheel)[0]: parse_wheel_filename(wheel)[3] for wheel in played[name, machine].wheels}
-    assert set(wheels) == set(re.findall(r"^(\S+)==", LOCK.read_text(), re.MULTILINE))
-    assert [package for package, tags in wheels.items() if not tags & accepted(name, machine)[1]] == []
+    assert not_taken(played[name, machine].wheels, LOCK, name, machine) == []
+
+
+@pytest.mark.parametrize(("name", "machine"), HOSTS)
+def test_so_has_every_package_of_the_programs_that_run_on_a_pi(
+    played: dict[tuple[str, str], Played], name: str, machine: str, tmp_path: Path
+) -> None:
+    """Fetched as the role does it, by what it told pip about this system."""
+    platforms = [word for platform in played[name, machine].platforms for word in ("--platform", platform)]
+    python = ["--implementation", "cp", "--python-version", SYSTEMS[name].python]
+    how = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--no-deps", *python, *platforms]
+    command = [sys.executable, "-m", "pip", "download", *how, "--dest", str(tmp_path), "-r", str(EDGE)]
+    subprocess.run(command, check=True, timeout=300)
+    assert not_taken([path.name for path in tmp_path.iterdir()], EDGE, name, machine) == []
+
+
+def not_taken(files: list[str], lock: Path, name: str, machine: str) -> list[str]:
+    """The packages whose wheels the system's pip would not take, of all that the lock names."""
+    wheels = {parse_wheel_filename(file)[0]: parse_wheel_filename(file)[3] for file in files}
+    assert set(wheels) == {canonicalize_name(each) for each in re.findall(r"^(\S+)==", lock.read_text(), re.MULTILINE)}
+    return [package for package, tags in wheels.items() if not tags & accepted(name, machine)[1]]
 
 
 @pytest.mark.parametrize(("name", "machine"), HOSTS)
