@@ -488,7 +488,7 @@ def foreign(mqtt: bool) -> tuple[str, ...]:
     packages = [name for name in packages_of(installed) if mqtt or name != _MOSQUITTO]
     # Where a package brought its unit, one sentence is enough.
     units = [path for path in foreign_units(_UNIT_FOLDERS) if not (installed and path.startswith("/lib/"))]
-    units = [path for path in units if mqtt or _MOSQUITTO not in os.path.basename(path)]
+    units = [each for each in units if mqtt or _MOSQUITTO not in os.path.basename(each)]
     releases = [path for path in ("/opt/kafka/bin", "/opt/kafka/libs") if os.path.isdir(path)]
     commands = running()
     processes = dict.fromkeys(foreign_brokers(commands), "Kafka broker")

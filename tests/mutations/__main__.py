@@ -1,4 +1,8 @@
-"""Command line: python3 -m tests.mutations [NAME...], as `make mutations` does; a NAME is a part of a name or file."""
+"""Command line: python3 -m tests.mutations [--changed] [NAME...], as `make mutations` does.
+
+A NAME is a part of a name or file. With --changed only those whose file, or whose test, has changed since the commit that
+`make test` compares with: all of them take a quarter of an hour on two cores.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
 from tests.hosts import cache
-from tests.run import collection, targets
+from tests.run import collection, shards, targets
 
 from .listed import MUTATIONS
 from .mutation import BrokenMutation, Mutation
 
+CHANGED = "--changed"
 SECONDS = 120
 LINES_OF_A_FAILURE = 40
 CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"
@@ -27,10 +32,20 @@ MISTAKES = re.compile(r"^E +(NameError|SyntaxError|IndentationError|ImportError|
 
 
 def main() -> int:
-    """Try the mutations; returns 1 if a test did not notice one."""
-    chosen = [one for one in MUTATIONS if not sys.argv[1:] or any(part in one.name + one.file for part in sys.argv[1:])]
+    """Choose and try; returns the exit code."""
+    names = [word for word in sys.argv[1:] if word != CHANGED]
+    chosen = [one for one in MUTATIONS if not names or any(part in one.name + one.file for part in names)]
     if not chosen:
-        sys.exit(f"No mutation has {' or '.join(sys.argv[1:])} in its name or file.")
+        sys.exit(f"No mutation has {' or '.join(names)} in its name or file.")
+    if CHANGED in sys.argv:
+        since, what = shards.base()
+        chosen = of(chosen, shards.changed(since)) if since else chosen
+        print(f"{len(chosen)} of {len(MUTATIONS)}: those whose file or test was changed {what}", flush=True)
+    return try_all(chosen) if chosen else 0
+
+
+def try_all(chosen: list[Mutation]) -> int:
+    """Try them; returns 1 if a test did not notice one."""
     with tempfile.TemporaryDirectory(prefix="raspi-kafka-mutations-") as folder:
         copies = [collection.copy(Path(folder).resolve() / str(number)) for number in range(os.cpu_count() or 1)]
         refused = unmutated(copies[0], {one.test for one in chosen})
@@ -40,6 +55,11 @@ def main() -> int:
     caught = ends.count(CAUGHT)
     print(f"{caught} passed, {len(ends) - caught} failed", flush=True)
     return 0 if caught == len(ends) else 1
+
+
+def of(mutations: Iterable[Mutation], files: Container[str]) -> list[Mutation]:
+    """Return those that change one of the files, or whose test stands in one."""
+    return [one for one in mutations if one.file in files or one.test.partition("::")[0] in files]
 
 
 def unmutated(copy: Path, tests: Iterable[str]) -> str:

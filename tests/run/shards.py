@@ -48,6 +48,7 @@ SHARDS = {
         ),
         covers=("cluster in short",),
     ),
+    "mutations": Shard(("mutations",), ("tests/mutations/*",), covers=("mutations of the change",)),
     "bootstrap": Shard(
         ("bootstrap",),
         ("tests/bootstrap/*", "plugins/filter/cluster_plan.py", "plugins/modules/kraft_format.py"),

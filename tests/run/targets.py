@@ -20,13 +20,14 @@ LINT = ("yamllint", "ansible-lint", "ruff check", "ruff format", "changelog")
 MODULES = ["python3", "-m", "tests.run.modules"]
 MACHINE = ("engine", "image", "archive")
 SHORT = "cluster in short"
+MUTATED = "mutations of the change"
 CLUSTERS = ("bootstrap", "shapes", "faults")
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = (
     "venv",
     *LINT,
     "unit",
-    "mutations",
+    MUTATED,
     "sanity",
     "build",
     *MACHINE,
@@ -102,7 +103,8 @@ def checks() -> list[Stage]:
         check("ruff format", ["ruff", "format", "--check", "--diff", "."], 60),
         check("changelog", ["antsibull-changelog", "lint"], 60),
         check("unit", ["pytest", "tests/unit"], 600),
-        check("mutations", ["python3", "-m", "tests.mutations"], 1500, live=True),
+        check(MUTATED, ["python3", "-m", "tests.mutations", "--changed"], 1500, live=True),
+        check("mutations", ["python3", "-m", "tests.mutations"], 2400, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
         check("build", ["python3", "-m", "tests.run.build"], 300),
         check("galaxy", ["python3", "-m", "tests.run.galaxy"], 1200),

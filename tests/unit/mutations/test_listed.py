@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations.__main__ import BROKEN, CAUGHT, SURVIVED, judge
+from tests.mutations.__main__ import BROKEN, CAUGHT, SURVIVED, judge, of
 from tests.mutations.listed import MUTATIONS
 from tests.mutations.mutation import BrokenMutation, Mutation
 
@@ -54,6 +54,12 @@ def test_a_file_is_restored_after_its_mutation(tmp_path: Path) -> None:
 def test_a_mutation_that_does_not_fit_is_refused(text: str, replacement: str, why: str) -> None:
     with pytest.raises(BrokenMutation, match=why):
         mutation(text, replacement).mutated("if wrong:\n    refuse()\n")
+
+
+def test_of_a_change_are_those_whose_file_or_test_it_touches() -> None:
+    one = mutation("if wrong:", "if False:")
+    assert of([one], {"check.py": 3}) == of([one], {"test.py": 1}) == [one]
+    assert of([one], {"other.py": 3}) == []
 
 
 FAILED = "E   Failed: DID NOT RAISE\n=== short test summary info ===\nFAILED test.py::test - Failed: DID NOT RAISE\n"
