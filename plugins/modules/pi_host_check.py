@@ -485,7 +485,7 @@ def foreign(mqtt: bool) -> tuple[str, ...]:
     """
     listed = output("dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *_PACKAGES)
     installed = [line.split()[0] for line in listed.splitlines() if line.endswith(" installed")]
-    packages = [name for name in packages_of(installed) if mqtt or name != _MOSQUITTO]
+    packages = [each for each in packages_of(installed) if mqtt or each != _MOSQUITTO]
     # Where a package brought its unit, one sentence is enough.
     units = [path for path in foreign_units(_UNIT_FOLDERS) if not (installed and path.startswith("/lib/"))]
     units = [each for each in units if mqtt or _MOSQUITTO not in os.path.basename(each)]

@@ -1,6 +1,6 @@
 """Command line: python3 -m tests.mutations [--changed] [NAME...], as `make mutations` does.
 
-A NAME is a part of a name or file. With --changed only those whose file, or whose test, has changed since the commit that
+A NAME is a part of a name or file. With --changed only those whose file, or whose test, has changed since what
 `make test` compares with: all of them take a quarter of an hour on two cores.
 """
 

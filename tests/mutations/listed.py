@@ -144,7 +144,7 @@ MUTATIONS = [
         (
             "what is foreign is not looked for",
             "test_everything_is_looked_at",
-            "foreign=foreign(),",
+            "foreign=foreign(mqtt),",
             "foreign=(),",
         ),
         (
