@@ -1487,7 +1487,7 @@ MUTATIONS = [
         (
             "folders of others are removed",
             "test_empty_folders_of_ours_go_and_others_stay",
-            'folder.endswith(("/kafka", "/journald.conf.d")) and ',
+            'folder.endswith(("/kafka", ".conf.d", ".service.d")) and ',
             "",
         ),
         (
