@@ -2970,8 +2970,8 @@ MUTATIONS = [
         (
             "what topics keep is not compared with the disk",
             "test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself",
-            'keeps: "{{ _pi_host_topics.bytes + _kraft_broker_internal_bytes }}"',
-            'keeps: "{{ _kraft_broker_internal_bytes }}"',
+            'keeps: "{{ _pi_host_topics.bytes + _kraft_broker_internal_bytes',
+            'keeps: "{{ _kraft_broker_internal_bytes',
         ),
         (
             "partitions without a limit are not handed over to be judged",

@@ -1,0 +1,70 @@
+"""What site.yml has made of a bare Pi: a gateway by default, without a second thought."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import SET, OnPi
+
+from tests.hosts import host
+from tests.hosts.mqtt import connected, passwords
+from tests.hosts.play import playbook
+
+HEADERS = ("mqtt.topic", "mqtt.qos", "mqtt.received")
+# What `systemd-analyze security` gives at most; Debian's own Mosquitto has 9.6.
+EXPOSURE = 1.5
+
+
+def test_a_device_reaches_kafka_from_the_pi_and_from_here() -> None:
+    run = playbook(SET, book="playbooks/verify.yml")
+    assert run.code == 0
+    assert run.text.count("20 published over MQTT, 20 read from Kafka in order; acknowledged by Mosquitto after") == 2
+    assert "at the bridge after" in run.text
+
+
+@pytest.mark.parametrize("unit", ["mosquitto.service", "raspi-kafka-bridge.service"])
+def test_a_unit_is_enabled_active_and_sandboxed(unit: str, on: OnPi) -> None:
+    assert on(f"systemctl is-enabled {unit} && systemctl is-active {unit}").split() == ["enabled", "active"]
+    told = on(f"systemd-analyze security --no-pager {unit} | tail -n 1")
+    assert float(re.search(r"([0-9.]+) (OK|SAFE)", told)[1]) <= EXPOSURE, told
+
+
+def test_nobody_gets_in_without_a_password(pi: host.Host) -> None:
+    with connected(pi, "raspi-kafka-verify", "wrong") as stranger:
+        assert stranger.answers[0].is_failure
+    with connected(pi, "", "") as nobody:
+        assert nobody.answers[0].is_failure
+
+
+def test_no_password_is_in_a_command_line_the_journal_or_a_file_that_others_may_read(on: OnPi) -> None:
+    secrets = list(passwords(SET).values())
+    assert len(secrets) >= 2
+    seen = on("cat /proc/[0-9]*/cmdline | tr '\\0' ' '; journalctl --no-pager") + on(
+        "find /etc /opt/raspi-kafka /var/lib /run -xdev -type f -perm /o+r -size -100k -exec cat {} +"
+    )
+    assert [secret for secret in secrets if secret in seen] == []
+
+
+def test_metrics_are_for_prometheus_on_loopback(on: OnPi, pi: host.Host) -> None:
+    text = on(
+        "python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:9465/metrics').read().decode())\""
+    )
+    acked = re.search(r"^raspi_kafka_bridge_acked_total ([0-9.e+]+)$", text, re.MULTILINE)
+    assert acked, text
+    assert float(acked[1]) >= 20
+    assert "raspi_kafka_bridge_unacked 0.0" in text
+    assert re.search(r"127\.0\.0\.1:9465 ", on("ss -Hltn"))
+    assert f"{pi.address}:9465" not in on("ss -Hltn")
+
+
+def test_the_record_has_the_mqtt_topic_the_qos_and_the_time_of_the_bridge(pi: host.Host, arriving) -> None:
+    with connected(pi, "raspi-kafka-verify", passwords(SET)["raspi-kafka-verify"]) as device:
+        assert device.publish("devices/raspi-kafka-verify/a room", b"\x00\xff").value == 0
+    (record,) = arriving.of("raspi-kafka-verify", 1)
+    headers = dict(record.headers)
+    assert record.value == b"\x00\xff"
+    assert set(headers) == set(HEADERS)
+    assert (headers["mqtt.topic"], headers["mqtt.qos"]) == (b"devices/raspi-kafka-verify/a room", b"1")
+    assert 0 <= record.timestamp - int(headers["mqtt.received"]) < 60_000
+    assert record.timestamp_type == 1  # LogAppendTime

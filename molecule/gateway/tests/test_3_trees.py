@@ -1,0 +1,72 @@
+"""Other topic trees, each admitted by one line of the inventory, with the topics that Tasmota and Zigbee2MQTT have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import SET, OnPi
+
+from tests.hosts import host
+from tests.hosts.deployed import extra, refused
+from tests.hosts.mqtt import Records, connected
+from tests.hosts.play import playbook
+
+NOT_AUTHORIZED = 0x87
+TREES = [
+    {"filter": "tele/+/#", "reads": ["cmnd/+/#"]},
+    {"filter": "stat/+/#"},
+    {"filter": "zigbee2mqtt/+/#", "publishers": ["zigbee2mqtt"], "reads": ["zigbee2mqtt/#"]},
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees() -> Iterator[None]:
+    """Admit them, and take them back in the end."""
+    assert playbook(SET, *extra(mosquitto_trees=TREES)).code == 0
+    yield
+    assert playbook(SET).code == 0
+
+
+def test_tasmota_publishes_what_it_measures_and_reads_its_commands(pi: host.Host, device, arriving: Records) -> None:
+    name = "tasmota_4F2A10"
+    with connected(pi, name, device(name)) as plug:
+        plug.client.subscribe(f"cmnd/{name}/#", qos=1)
+        # As Tasmota's TelePeriod and a command's result look.
+        sensor = json.dumps({"Time": "2026-01-01T12:00:00", "ENERGY": {"Power": 12, "Voltage": 231}})
+        assert plug.publish(f"tele/{name}/SENSOR", sensor.encode()).value == 0
+        assert plug.publish(f"stat/{name}/POWER", b"ON").value == 0
+        assert plug.publish("tele/another/SENSOR", b"{}").value == NOT_AUTHORIZED
+    records = arriving.of(name, 2)
+    assert [dict(one.headers)["mqtt.topic"].decode() for one in records] == [
+        f"tele/{name}/SENSOR",
+        f"stat/{name}/POWER",
+    ]
+    assert [one.value for one in records] == [sensor.encode(), b"ON"]
+
+
+def test_zigbee2mqtt_publishes_for_all_of_its_devices(pi: host.Host, device, arriving: Records) -> None:
+    lamp, state = "zigbee2mqtt/living room lamp", json.dumps({"state": "ON", "linkquality": 87}).encode()
+    with connected(pi, "zigbee2mqtt", device("zigbee2mqtt")) as coordinator:
+        assert coordinator.publish(lamp, state, retain=True).value == 0
+        assert coordinator.publish(f"{lamp}/availability", b'{"state":"online"}').value == 0
+        assert coordinator.publish("zigbee2mqtt/bridge/state", b'{"state":"online"}').value == 0
+        assert coordinator.publish("devices/another/telemetry", b"{}").value == NOT_AUTHORIZED
+    records = arriving.of("living room lamp", 2)
+    assert [one.value for one in records] == [state, b'{"state":"online"}']
+    assert len(arriving.of("bridge", 1)) == 1
+
+
+def test_a_filter_without_a_device_or_across_another_is_refused_before_anything_changes(pi: host.Host) -> None:
+    for tree, why in (({"filter": "tele/#"}, "tele/#"), ({"filter": "devices/+/power"}, "devices/+/#")):
+        assert why in refused(SET, pi, *extra(mosquitto_trees=[tree]))
+
+
+def test_a_tree_for_a_kafka_topic_that_is_not_declared_is_refused(pi: host.Host) -> None:
+    text = refused(SET, pi, *extra(mosquitto_trees=[{"filter": "tele/+/#", "topic": "tasmota"}]))
+    assert "tasmota, which topics_declared does not have" in text
+
+
+def test_the_bridge_keeps_its_session_when_trees_change(on: OnPi) -> None:
+    assert "has lost the session" not in on("journalctl -u raspi-kafka-bridge --no-pager")
