@@ -51,8 +51,12 @@ options:
         description: What is in it, as UTF-8.
         type: str
         required: true
+      owner:
+        description: Who owns it.
+        type: str
+        default: root
       group:
-        description: Which group may read it. The owner is root.
+        description: Which group may read it.
         type: str
         default: root
       mode:
@@ -141,7 +145,9 @@ def parse(directories: list[dict[str, Any]], files: list[dict[str, Any]]) -> lis
     :raises PlaceError: a mode is no octal number.
     """
     folders = [Entry(path, one["owner"], one["owner"], octal(one)) for one in directories for path in one["paths"]]
-    return folders + [Entry(one["path"], "root", one["group"], octal(one), one["content"].encode()) for one in files]
+    return folders + [
+        Entry(one["path"], one["owner"], one["group"], octal(one), one["content"].encode()) for one in files
+    ]
 
 
 def octal(option: dict[str, Any]) -> int:
@@ -294,6 +300,7 @@ def main() -> None:
     file = {
         "path": {"type": "path", "required": True},
         "content": {"type": "str", "required": True},
+        "owner": {"type": "str", "default": "root"},
         "group": {"type": "str", "default": "root"},
     }
     module = AnsibleModule(
