@@ -23,10 +23,12 @@ def proof_line(proof: dict[str, Any]) -> str:
     """One result of produce_consume or publish_consume in words."""
     if "hops" in proof:
         times = [
-            f"{_HOPS[hop]} after {one['p50_ms']:.1f} / {one['p99_ms']:.1f} ms" for hop, one in proof["hops"].items()
+            f"{said} after {proof['hops'][hop]['p50_ms']:.1f} / {proof['hops'][hop]['p99_ms']:.1f} ms"
+            for hop, said in _HOPS.items()
+            if hop in proof["hops"]
         ]
         counts = (
-            f"{proof['messages_published']} published over MQTT, {proof['records_consumed']} read from Kafka in order"
+            f"{proof['messages_published']} published over MQTT, {proof['records_consumed']} in Kafka in their order"
         )
         return f"{counts}; {', '.join(times)} (p50 / p99)"
     latency = ", ".join(f"{one['ack_p50_ms']:.1f} / {one['ack_p99_ms']:.1f} ms" for one in proof["brokers"])

@@ -19,7 +19,7 @@ EXPOSURE = 1.5
 def test_a_device_reaches_kafka_from_the_pi_and_from_here() -> None:
     run = playbook(SET, book="playbooks/verify.yml")
     assert run.code == 0
-    assert run.text.count("20 published over MQTT, 20 read from Kafka in order; acknowledged by Mosquitto after") == 2
+    assert run.text.count("20 published over MQTT, 20 in Kafka in their order; acknowledged by Mosquitto after") == 2
     assert "at the bridge after" in run.text
 
 

@@ -47,6 +47,18 @@ def test_a_proof_says_what_was_sent_read_and_found_and_how_fast() -> None:
     )
 
 
+def test_a_proof_of_a_device_says_how_long_each_hop_took_on_the_way() -> None:
+    times = {hop: {"p50_ms": 1.04, "p99_ms": 2.0} for hop in ("consumer", "append", "bridge", "puback")}
+    proof = {"messages_published": 20, "records_consumed": 20, "hops": times}
+    assert printed(proofs={"of a device": proof})[2] == (
+        "  proof of a device  20 published over MQTT, 20 in Kafka in their order; acknowledged by Mosquitto after "
+        "1.0 / 2.0 ms, at the bridge after 1.0 / 2.0 ms, from there in Kafka after 1.0 / 2.0 ms, read after "
+        "1.0 / 2.0 ms (p50 / p99)"
+    )
+    del times["bridge"], times["append"]
+    assert "bridge" not in printed(proofs={"of a device": proof})[2]
+
+
 def test_a_proof_that_did_not_look_at_the_disk_does_not_claim_it() -> None:
     assert "disk" not in printed(proofs={"from the control node": {**PROOF, "records_on_disk": None}})[2]
 
