@@ -2988,8 +2988,8 @@ MUTATIONS = [
         (
             "records of the declared topics take room from themselves",
             "test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself",
-            "topics: \"{{ topics_declared | map(attribute='name') | list + [_verify_topic] }}\"",
-            "topics: []",
+            "topics: \"{{ topics_declared | map(attribute='name') | list + [",
+            'topics: "{{ [',
         ),
         (
             "a topic that nothing bounds is no warning",

@@ -39,6 +39,30 @@ SHARDS = {
             *("plugins/filter/retention.py", "plugins/filter/twins.py", "plugins/filter/unresolvable.py"),
         ),
     ),
+    "gateway": Shard(
+        ("molecule gateway", "bridge"),
+        (
+            *(
+                "molecule/gateway/*",
+                "tests/bridge/*",
+                "tests/hosts/mqtt.py",
+                "edge/*",
+                "roles/mosquitto/*",
+                "roles/mqtt_bridge/*",
+            ),
+            *(
+                "plugins/modules/mosquitto_*.py",
+                "plugins/action/mosquitto_*.py",
+                "plugins/plugin_utils/_credentials.py",
+            ),
+            *(
+                "plugins/modules/publish_consume.py",
+                "plugins/module_utils/_mqtt_proof.py",
+                "plugins/filter/tree_faults.py",
+            ),
+            "playbooks/device.yml",
+        ),
+    ),
     "cluster": Shard(
         ("molecule cluster",),
         (

@@ -22,6 +22,7 @@ MACHINE = ("engine", "image", "archive")
 SHORT = "cluster in short"
 MUTATED = "mutations of the change"
 CLUSTERS = ("bootstrap", "shapes", "faults")
+BRIDGE = "bridge"
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = (
     "venv",
@@ -49,10 +50,11 @@ TARGETS = {
     "modules": ("modules",),
     "hosts": ("hosts",),
     "bare": ("bare",),
+    BRIDGE: (BRIDGE,),
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
-    "molecule": ("molecule default", "molecule field", "molecule cluster"),
+    "molecule": ("molecule default", "molecule field", "molecule gateway", "molecule cluster"),
     **{name: (name,) for name in CLUSTERS},
     "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
@@ -115,8 +117,10 @@ def checks() -> list[Stage]:
         scenario("default", 2400),
         check(SHORT, ["pytest", "-v", "tests/short"], 1800, MACHINE, live=True),
         scenario("field", 1800),
+        scenario("gateway", 2400),
         scenario("cluster", 2400),
         *(check(name, ["pytest", "-v", "--exitfirst", f"tests/{name}"], 2400, MACHINE, live=True) for name in CLUSTERS),
+        check(BRIDGE, ["pytest", "-v", f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),

@@ -110,6 +110,7 @@ def bare(name: str, facts: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
         "command": [{"rc": 0, "stdout": "", "stderr": ""}],
         "kraft_format": [UNFORMATTED],
         "unit_started": [{"done": True, "active": False}],
+        "mosquitto_users": [{"users": []}],
     }
 
 

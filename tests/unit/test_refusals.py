@@ -218,7 +218,7 @@ def test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself(pa
     asked = pair.hosts[0].given("pi_host_check")[0]
     assert asked["log_dirs"] == ["/mnt/ssd"]
     # A text for ansible-core 2.17, a number for later ones; the module takes both.
-    assert int(asked["keeps"]) == 3 * (100 + 1) * MIB + 2 * 64 * MIB + 440 * MIB
+    assert int(asked["keeps"]) == 3 * (100 + 1) * MIB + 2 * 64 * MIB + (440 + 144) * MIB
     assert (int(asked["unlimited"]), int(asked["ballast_mb"])) == (2, 128)
     assert asked["topics"][:2] == ["t", "u"]
 
@@ -337,15 +337,23 @@ def test_a_clock_that_may_be_wrong_is_a_warning(tmp_path: Path) -> None:
     )
 
 
+def keep_password(folder: Path) -> None:
+    """Write what an owner has beside the inventory since the first run of site.yml."""
+    (folder / "credentials").mkdir()
+    (folder / "credentials" / "pi1.yml").write_text("passwords:\n  raspi-kafka-verify: secret\n")
+
+
 def verified(tmp_path: Path, answer: dict[str, Any]) -> tuple[int, Host]:
     """Run the role of the proof over a local connection; returns the exit code and the host."""
+    keep_password(tmp_path)
     one = Host(tmp_path, "pi1", {"produce_consume": [answer]}, python_venv_control_python="/nowhere")
     return role(tmp_path, one, "verify")[0], one
 
 
-def proven_from_here(tmp_path: Path, answer: dict[str, Any]) -> tuple[dict[str, tuple[str, str]], Host]:
-    """Run the role of the proof, with an answer for the control node; returns what failed and the control node."""
-    here = Host(tmp_path, "control-node", {"produce_consume": [answer]})
+def proven_from_here(tmp_path: Path, answer: dict[str, Any], **mqtt: Any) -> tuple[dict[str, tuple[str, str]], Host]:
+    """Run the role of the proof, with answers for the control node; returns what failed and the control node."""
+    keep_password(tmp_path)
+    here = Host(tmp_path, "control-node", {"produce_consume": [answer], "publish_consume": [mqtt]})
     told = {"produce_consume": [{"brokers": [{"address": "192.0.2.5:9092"}]}]}
     # By its full name the connection is another one than the local connection that proves nothing more.
     variables = {"ansible_connection": "ansible.builtin.local"}
@@ -364,6 +372,33 @@ def test_a_broker_that_only_the_pi_reaches_is_a_failure(tmp_path: Path) -> None:
     _task, text = proven_from_here(tmp_path, answer)[0]["pi1"]
     assert text.startswith("It works on pi1, but the broker cannot be reached from this control node: Broker 1")
     assert "Open port 9092" in text
+
+
+def test_a_device_is_proven_at_the_address_of_the_pi_from_here_too(tmp_path: Path) -> None:
+    failed, here = proven_from_here(tmp_path, {"brokers": []})
+    assert failed == {}
+    asked = [(one["mqtt_host"], one["device"], one.get("one_clock", False)) for one in here.given("publish_consume")]
+    assert asked == [("pi1", "raspi-kafka-verify", False)]
+
+
+def test_a_mosquitto_that_only_the_pi_reaches_is_a_failure(tmp_path: Path) -> None:
+    answer = {"failed": True, "reason": "unreachable", "msg": "Mosquitto cannot be reached at pi1:1883 from here."}
+    _task, text = proven_from_here(tmp_path, {"brokers": []}, **answer)[0]["pi1"]
+    assert text.startswith("It works on pi1, but not from this control node: Mosquitto cannot be reached")
+    assert "Open port 1883" in text
+
+
+def test_without_the_password_of_its_device_a_proof_says_where_it_should_be(tmp_path: Path) -> None:
+    one = Host(tmp_path, "pi1", {"produce_consume": [{"brokers": []}]}, python_venv_control_python="/nowhere")
+    _task, text = role(tmp_path, one, "verify")[1]["pi1"]
+    assert f"{tmp_path}/credentials/pi1.yml has no password of raspi-kafka-verify" in text
+
+
+def test_a_proof_without_mqtt_asks_no_device(tmp_path: Path) -> None:
+    told = {"produce_consume": [{"brokers": []}]}
+    one = Host(tmp_path, "pi1", told, python_venv_control_python="/nowhere", mqtt_bridge_enabled=False)
+    assert role(tmp_path, one, "verify")[0] == 0
+    assert one.given("publish_consume") == []
 
 
 def test_a_proof_that_fails_fails_the_play(tmp_path: Path) -> None:
