@@ -41,7 +41,12 @@ records:
   returned: success
   type: dict
   sample:
-    kitchen: {timestamp: 1795383451715, topic: telemetry, partition: 0, offset: 41, headers: {mqtt.topic: devices/kitchen/t}}
+    kitchen:
+      timestamp: 1795383451715
+      topic: telemetry
+      partition: 0
+      offset: 41
+      headers: {mqtt.topic: devices/kitchen/temperature}
 complete:
   description: Whether all records of the topics were read, so that a key that is missing has none.
   returned: success
@@ -53,7 +58,9 @@ since:
   type: int
   sample: 1795383450715
 reason:
-  description: Kind of the failure; one of V(invalid), V(timeout), V(unreachable), V(kafka_error), V(kafka_python_missing).
+  description:
+    - Kind of the failure.
+    - One of V(invalid), V(timeout), V(unreachable), V(kafka_error), V(kafka_python_missing).
   returned: failure
   type: str
   sample: unreachable
@@ -153,7 +160,8 @@ def consumer_of(params: Mapping[str, t.Any]) -> Iterator[KafkaConsumer]:
 def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[TopicPartition]:
     """All partitions of the topics that exist."""
     there = set(consumer.topics())
-    return [TopicPartition(topic, one) for topic in sorted(there & set(topics)) for one in consumer.partitions_for_topic(topic)]
+    known = sorted(there & set(topics))
+    return [TopicPartition(topic, number) for topic in known for number in consumer.partitions_for_topic(topic)]
 
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
