@@ -98,7 +98,7 @@ def faults_of_publishers(publishers: Any, name: str) -> Iterator[str]:
                 "hyphens, the first of them a letter or a digit."
             )
         elif one.startswith(_RESERVED):
-            yield f"The tree {name} has the publisher {one}. Names that begin with {_RESERVED} belong to this collection."
+            yield f"The tree {name} has the publisher {one}. Names that begin with {_RESERVED} are this collection's."
 
 
 def faults_of_reads(reads: Any, name: str) -> Iterator[str]:

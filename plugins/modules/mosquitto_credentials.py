@@ -10,10 +10,10 @@ module: mosquitto_credentials
 short_description: Keep the passwords of MQTT users in a file on the control node
 version_added: 0.1.0
 description:
-  - Draws a password for each user that has none yet, and keeps them in one file for each gateway. All files of its folder
-    belong together.
-  - A file that C(ansible-vault) encrypted as a whole is read with the secret of the run and written back with the same. A new
-    file is encrypted as the others of its folder are.
+  - Draws a password for each user that has none yet, and keeps them in one file for each gateway. All files of its
+    folder belong together.
+  - A file that C(ansible-vault) encrypted as a whole is read with the secret of the run and written back with the same.
+    A new file is encrypted as the others of its folder are.
   - Passwords never appear in the result. Read them with P(ansible.builtin.file#lookup), which decrypts too.
   - This is an action plugin; it runs on the control node.
 author:
@@ -29,7 +29,7 @@ options:
     elements: str
     default: []
   devices:
-    description: Names that have the same password on each gateway. One that another file of the folder has is taken over.
+    description: Names that have the same password on each gateway. It is taken over from another file of the folder.
     type: list
     elements: str
     default: []

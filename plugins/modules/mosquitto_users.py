@@ -23,7 +23,7 @@ options:
     type: path
     required: true
   users:
-    description: Name -> password. An empty password is refused; in check mode it stands for one that is still to be drawn.
+    description: Name -> password. An empty one is refused; in check mode it stands for one that is still to be drawn.
     type: dict
     default: {}
   absent:
@@ -101,9 +101,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-# As mosquitto_passwd 2.0 has it (password_mosq.h, misc_mosq.c): PBKDF2 (RFC 8018) with SHA-512, as
-# $7$ITERATIONS$SALT$HASH. The broker computes a hash for each client at each connection, and for all of them at once when it is
-# reloaded, and serves nobody meanwhile; the drawn passwords of 192 bits gain nothing by more iterations.
+# As mosquitto_passwd 2.0 has it: PBKDF2 (RFC 8018) with SHA-512, written $7$ITERATIONS$SALT$HASH. The broker computes a
+# hash for each client at each connection, and for all of them at once when it is reloaded, and serves nobody meanwhile;
+# the drawn passwords of 192 bits gain nothing by more iterations.
 _ITERATIONS = 101
 _SALT_BYTES = 12
 _HASH_BYTES = 64
@@ -166,26 +166,20 @@ def check(users: Mapping[str, str], absent: Iterable[str], dry: bool) -> None:
 
 def plan(text: str, users: Mapping[str, str], absent: Iterable[str]) -> Plan:
     """Compare the file with what is wanted. New users are appended in the order of their names."""
-    gone, kept, updated = set(absent), [], []
     lines = text.splitlines()
-    for line in lines:
-        name = name_of(line)
-        if name in gone:
-            continue
-        if name in users and not fits(line.partition(":")[2], users[name]):
-            updated.append(name)
-            line = f"{name}:{hashed(users[name], secrets.token_bytes(_SALT_BYTES))}"
-        kept.append(line)
-    before = [name for name in map(name_of, lines) if name]
-    added = sorted(set(users) - set(before))
-    kept += [f"{name}:{hashed(users[name], secrets.token_bytes(_SALT_BYTES))}" for name in added]
+    entries = {name: line.partition(":")[2] for line in lines if (name := name_of(line))}
+    removed = [name for name in entries if name in set(absent)]
+    updated = [name for name in entries if name in users and not fits(entries[name], users[name])]
+    added = sorted(set(users) - set(entries))
+    fresh = {name: f"{name}:{hashed(users[name], secrets.token_bytes(_SALT_BYTES))}" for name in [*updated, *added]}
+    kept = [fresh.get(name_of(line), line) for line in lines if name_of(line) not in removed]
     return Plan(
-        before=before,
-        users=[name for name in map(name_of, kept) if name],
+        before=list(entries),
+        users=[name for name in entries if name not in removed] + added,
         added=added,
         updated=updated,
-        removed=[name for name in before if name in gone],
-        text="".join(f"{line}\n" for line in kept),
+        removed=removed,
+        text="".join(f"{line}\n" for line in [*kept, *(fresh[name] for name in added)]),
     )
 
 

@@ -27,8 +27,8 @@ from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib
 
 _HEAD = """\
-# Passwords of the MQTT users of {host}. Whoever reads this can publish as these devices, so keep it out of version control, or
-# encrypt the whole file with ansible-vault. There is no other copy: without it no device and no host can be added.
+# Passwords of the MQTT users of {host}. Whoever reads this can publish as these devices, so keep it out of version
+# control, or encrypt the whole file with ansible-vault. Keep a copy: there is no other one, and the Pi has only hashes.
 # raspi.kafka writes it anew when users change; comments that you add are lost then.
 """
 _PASSWORD_BYTES = 24
@@ -85,11 +85,9 @@ def parse(text: str, path: Path) -> dict[str, str]:
     others = set(found) - {"passwords"} if isinstance(found, dict) else set()
     if others or not isinstance(passwords, dict):
         raise CredentialsError(f"{path} must have the one key passwords, and below it lines of user: password.")
-    bad = [str(name) for name, one in passwords.items() if not isinstance(name, str) or not isinstance(one, str) or not one]
+    bad = [str(name) for name, one in passwords.items() if not (isinstance(name, str) and isinstance(one, str) and one)]
     if bad:
-        raise CredentialsError(
-            f"{path} has no password in quotes for {', '.join(bad)}. A name and a password are texts; put digits in quotes."
-        )
+        raise CredentialsError(f"{path} has no text as name or password of {', '.join(bad)}. Put both in quotes.")
     return passwords
 
 
@@ -131,7 +129,8 @@ def of_others(files: Mapping[str, File], host: str, name: str) -> str:
 
     :raises CredentialsError: it has several.
     """
-    having = {other: file.passwords[name] for other, file in sorted(files.items()) if other != host and name in file.passwords}
+    others = {other: file.passwords for other, file in sorted(files.items()) if other != host}
+    having = {other: passwords[name] for other, passwords in others.items() if name in passwords}
     if len(set(having.values())) > 1:
         raise CredentialsError(
             f"{name} has different passwords in the files of {' and '.join(having)}, and {host} should take the same. "
@@ -158,8 +157,8 @@ def read(path: Path, vault: VaultLib) -> File:
             data, vault_id, secret = vault.decrypt_and_get_vault_id(data)
         except AnsibleError as error:
             raise CredentialsError(
-                f"{path} is encrypted, and no vault secret of this run opens it. Give the one that it was encrypted with: "
-                "--ask-vault-pass or --vault-password-file."
+                f"{path} is encrypted, and no vault secret of this run opens it. Give the one that it was encrypted "
+                "with: --ask-vault-pass or --vault-password-file."
             ) from error
         seal = Seal(vault_id, secret)
     try:

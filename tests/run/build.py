@@ -22,6 +22,7 @@ CHECKOUT_ONLY = {"tests", "molecule", "Makefile", "ansible.cfg", "pyproject.toml
 # What a user, or a release, may leave in a checkout, and nobody may publish.
 PRIVATE = (
     *("pis.ini", "cluster.ini", "hosts.ini", "iot.ini", "inventory.ini", "group_vars/pis.yml", "host_vars/pi1.yml"),
+    *("credentials/pi1.yml", "inventory/credentials/pi1.yml"),
     "changelogs/.plugin-cache.yaml",
 )
 EXAMPLE = cache.REPOSITORY / "inventory" / "pis.example.ini"
@@ -67,7 +68,9 @@ def check_content(archive: Path) -> None:
     with tarfile.open(archive) as tar:
         names = [Path(name) for name in tar.getnames()]
     unwanted = CHECKOUT_ONLY.union(PRIVATE)
-    extra = [str(name) for name in names if name.parts[0] in unwanted or is_hidden(name) or is_compiled(name)]
+    extra = [
+        str(name) for name in names if unwanted & {name.parts[0], str(name)} or is_hidden(name) or is_compiled(name)
+    ]
     if extra:
         raise Failure("the archive holds what belongs to a checkout", ", ".join(extra[:10]), "see build_ignore")
     product = [path for top in ("playbooks", "plugins", "roles") for path in (cache.REPOSITORY / top).rglob("*")]

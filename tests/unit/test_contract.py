@@ -31,6 +31,8 @@ NOT_IN_THE_INVENTORY = {
     "pi_host_packages": "other roles give it to their tasks",
     "verify_timeout": "pi_host_timeout_factor multiplies it",
 }
+# Named like the variables of a role.
+PROGRAMS = {"mosquitto_pub"}
 RESERVED = {
     *("name", "when", "loop", "loop_control", "register", "vars", "block", "rescue", "always", "become", "delegate_to"),
     *("run_once", "changed_when", "failed_when", "check_mode", "diff", "until", "retries", "delay", "throttle", "tags"),
@@ -169,7 +171,7 @@ PAGES = (
 def test_only_variables_that_exist_are_named() -> None:
     """Those of the specs, and those that tasks hand to other roles."""
     known = {name for role in ROLES for entry in entry_points(role).values() for name in entry.get("options", {})}
-    known.update(MODULES)
+    known.update(MODULES, PROGRAMS)
     for path in (path for role in ROLES for path in files(role)):
         for task in tasks(load(path)):
             known |= {task.get("register", ""), *task.get("ansible.builtin.set_fact", {})}

@@ -2,8 +2,9 @@
 
     bridge_connected.py PORT USER    end with 0 where a reload loses nothing, else with 1 and a sentence
 
-A reload forgets what a session may read that has not connected since the broker started (seen with 2.0.11
-and 2.0.21): its queue stays, but messages are acknowledged and no longer put into it. A restart keeps all.
+A reload forgets what a session may read that was read from the disk and has not connected since (seen with 2.0.11 and
+2.0.21; security_default.c): its queue stays, but messages are acknowledged and no longer put into it. A restart keeps
+all.
 """
 
 from __future__ import annotations

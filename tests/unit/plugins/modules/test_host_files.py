@@ -33,7 +33,7 @@ def place(entry: Entry) -> None:
 
 def test_options_become_entries_directories_first() -> None:
     folders = [{"paths": ["/a"], "owner": "kafka", "mode": "0750"}]
-    files = [{"path": "/a/b", "content": "é", "group": "kafka", "mode": "640"}]
+    files = [{"path": "/a/b", "content": "é", "owner": "root", "group": "kafka", "mode": "640"}]
     assert parse(folders, files) == [
         Entry("/a", "kafka", "kafka", 0o750),
         Entry("/a/b", "root", "kafka", 0o640, "é".encode()),
