@@ -82,7 +82,7 @@ def test_the_connection_is_taken_over(line: Line) -> None:
         until("the bridge is back", lambda least=takeover: bridge.metrics()["reconnects_total"] >= least)
     assert sender.stop() == 0
     bridge.quiet()
-    assert "another client with the same client id took the session over" in bridge.tail()
+    assert "another client" in bridge.tail()
     assert bridge.metrics()["duplicates_suppressed_total"] > 0
     found = line.account()
     assert (found.lost, found.duplicated, found.disordered) == (0, 0, 0)
