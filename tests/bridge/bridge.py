@@ -31,13 +31,18 @@ PREFIX = "raspi_kafka_bridge_"
 
 
 class Bridge(Process):
-    """Runs the product, or with `module` a control that differs from it in one thing."""
+    """Runs the product, or with `module` a control that differs from it in one thing.
+
+    :param more: top-level keys of bridge.yml; `linger_ms`; `state`, a bridge whose state directory it takes over.
+    """
 
     def __init__(
         self, root: Path, mosquitto: Mosquitto, kafka: Kafka, module: str = "raspi_kafka", **more: Any
     ) -> None:
         root.mkdir()
-        (root / "state").mkdir()
+        state = more.pop("state").state if "state" in more else root / "state"
+        state.mkdir(exist_ok=True)
+        self.state = state
         (root / "password").write_text(f"{PASSWORD}\n")
         (self._metrics_port,) = free_ports(1)
         self._config = root / "bridge.yml"
@@ -48,7 +53,7 @@ class Bridge(Process):
         threading.Thread(target=self._listen, daemon=True).start()
         env = {
             "NOTIFY_SOCKET": str(root / "notify"),
-            "STATE_DIRECTORY": str(root / "state"),
+            "STATE_DIRECTORY": str(state),
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "edge" / "src"), str(REPOSITORY))),
         }
         command = [sys.executable, "-m", module, "bridge", "--config", self._config]
