@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -29,22 +31,29 @@ PREFIX = "raspi_kafka_bridge_"
 
 
 class Bridge(Process):
-    """Runs the product, or with `module` a control that differs from it in one thing."""
+    """Runs the product, or with `module` a control that differs from it in one thing.
+
+    :param more: top-level keys of bridge.yml; `linger_ms`; `state`, a bridge whose state directory it takes over.
+    """
 
     def __init__(
         self, root: Path, mosquitto: Mosquitto, kafka: Kafka, module: str = "raspi_kafka", **more: Any
     ) -> None:
         root.mkdir()
-        (root / "state").mkdir()
+        state = more.pop("state").state if "state" in more else root / "state"
+        state.mkdir(exist_ok=True)
+        self.state = state
         (root / "password").write_text(f"{PASSWORD}\n")
         (self._metrics_port,) = free_ports(1)
         self._config = root / "bridge.yml"
         self._config.write_text(yaml.safe_dump(self._wanted(root, mosquitto, kafka, more)))
-        self._notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._notes.bind(str(root / "notify"))
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(root / "notify"))
+        self._notes: list[str] = []
+        threading.Thread(target=self._listen, daemon=True).start()
         env = {
             "NOTIFY_SOCKET": str(root / "notify"),
-            "STATE_DIRECTORY": str(root / "state"),
+            "STATE_DIRECTORY": str(state),
             "PYTHONPATH": os.pathsep.join((str(REPOSITORY / "edge" / "src"), str(REPOSITORY))),
         }
         command = [sys.executable, "-m", module, "bridge", "--config", self._config]
@@ -66,7 +75,7 @@ class Bridge(Process):
         }
 
     def start(self, *, ready: bool = True) -> None:
-        self.notes()
+        self._notes.clear()
         super().start()
         if ready:
             until("the bridge is ready", lambda: self._alive() and "READY=1" in self.notes())
@@ -76,13 +85,13 @@ class Bridge(Process):
         return True
 
     def notes(self) -> list[str]:
-        """Return what it has told systemd since the last call."""
-        lines: list[str] = []
-        while True:
-            try:
-                lines += self._notes.recv(65536).decode().splitlines()
-            except BlockingIOError:
-                return lines
+        """Return what it has told systemd since the start."""
+        return list(self._notes)
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):  # the end of the test
+            while True:
+                self._notes += self._socket.recv(65536).decode().splitlines()
 
     def metrics(self) -> dict[str, float]:
         """Return the metrics by name (and labels), without the prefix; none while it does not serve them."""
@@ -111,4 +120,4 @@ class Bridge(Process):
 
     def clean_up(self) -> None:
         super().clean_up()
-        self._notes.close()
+        self._socket.close()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 
 from tests.e2e.conftest import PROPERTIES, free_ports, java, storage_tool, wait_for
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TELEMETRY = "telemetry"
 DEAD_LETTERS = "dead-letters"
+# Its default is half of the heap.
+SMALL = "log.cleaner.dedupe.buffer.size=4194304\n"
 TOPICS = {TELEMETRY: (3, {}), DEAD_LETTERS: (1, {"max.message.bytes": "2097152"})}
 
 
@@ -32,7 +34,7 @@ class Kafka(Process):
         lan, local, wrong, closed, controller = free_ports(5)
         ports = {"lan": lan, "local": local, "wrong": wrong, "closed": closed, "controller": controller}
         properties = root / "server.properties"
-        properties.write_text(PROPERTIES.format(data=root / "data", **ports))
+        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + SMALL)
         cluster_id = storage_tool(class_path, "random-uuid").splitlines()[-1]
         storage_tool(class_path, "format", "-t", cluster_id, "-c", str(properties), "--standalone")
         self.server = f"127.0.0.1:{local}"
@@ -59,6 +61,10 @@ class Kafka(Process):
                 configs = {"message.timestamp.type": "LogAppendTime", **configs}
                 admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
         until(f"{names} are there", lambda: all(self.has(name) for name in names))
+
+    def configure(self, name: str, configs: dict[str, str]) -> None:
+        with self.admin() as admin:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
 
     def delete(self, name: str) -> None:
         with self.admin() as admin:

@@ -27,7 +27,7 @@ SEEDS = (1, 2, 3)
 def kill_again_and_again(line: Line, module: str, seed: int) -> Account:
     """Kill at random moments, each with many records under way."""
     print(f"seed {seed}")
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     bridge = line.bridge(module=module, linger_ms=LINGER_MS)
     bridge.start()
     sender = line.sender(RATE, 10**9)

@@ -62,7 +62,7 @@ class Bridge:
         self._poll_timer: asyncio.TimerHandle | None = None
         self._poll_s = poll_interval_s(config.kafka.linger_ms)
         self._stall = Stall()
-        self._mqtt_told = self._kafka_told = ""
+        self._mqtt_told = self._kafka_told = self._status = ""
         self._ready = False
 
     def producer_settings(self) -> tuple[dict, dict]:
@@ -110,27 +110,29 @@ class Bridge:
     def publishes(self, publishes: list[Publish]) -> None:
         now = self._loop.time()
         received = ("mqtt.received", str(time.time_ns() // 1_000_000).encode())
-        self.counters.received += len(publishes)
         for publish in publishes:
-            if publish.packet_id:
-                if publish.dup:
-                    self.counters.redelivered += 1
-                    if self._window.attach(publish):
-                        self.counters.duplicates_suppressed += 1
-                        continue
-            elif publish.topic.startswith(b"$SYS/broker/"):
+            if not publish.packet_id and publish.topic.startswith(b"$SYS/broker/"):
                 self._of_mosquitto(publish)
                 continue
+            self.counters.received += 1
+            if publish.dup:
+                self.counters.redelivered += 1
+                if self._window.attach(publish):
+                    self.counters.duplicates_suppressed += 1
+                    continue
             self._take(publish, now, received)
         self._acknowledge()
         self._flow()
         self._arm()
 
-    def subscribed(self) -> None:
+    def ready(self) -> None:
         if not self._ready:
             self._ready = True
             systemd.notify("READY=1")
         self._tell_mqtt("")
+
+    def resumed(self) -> None:
+        self._window.forget()
 
     def lost(self, why: str) -> None:
         self._connection = None
@@ -239,8 +241,11 @@ class Bridge:
         self._tell_status()
 
     def _tell_status(self) -> None:
-        problems = [each for each in (self._mqtt_told, self._kafka_told) if each]
-        systemd.notify(f"STATUS={'; '.join(problems) or 'Carrying messages from MQTT to Kafka'}")
+        problems = "; ".join(each for each in (self._mqtt_told, self._kafka_told) if each)
+        status = problems or "Carrying messages from MQTT to Kafka"
+        if status != self._status:
+            self._status = status
+            systemd.notify(f"STATUS={status}")
 
     async def _live(self) -> None:
         """Tell the watchdog of systemd that the loop runs."""

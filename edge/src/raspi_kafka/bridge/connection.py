@@ -71,8 +71,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._ping:
             self._ping.cancel()
-        why = self._why or (f"the connection broke: {exc}" if exc else "the MQTT server closed the connection")
-        self.closed.set_result(why)
+        self.closed.set_result(self._why or (f"the connection broke: {exc}" if exc else CLOSED))
         for future in (self._connack, *self._answers.values()):
             if not future.done():
                 future.cancel()
@@ -196,6 +195,10 @@ REASONS = {
     0xA2: "wildcard subscriptions not supported",
 }
 TAKEN_OVER = 0x8E
+# Mosquitto 2.0.11 does so without a word when another client takes the session over, and when it ends.
+CLOSED = (
+    "the MQTT server closed the connection; if it does so again, look whether another client has this mqtt.client_id"
+)
 
 
 def reason(code: int) -> str:

@@ -41,8 +41,11 @@ class Owner(Handler, Protocol):
     def opened(self, connection: Connection) -> None:
         """There is a connection, on which nothing has come yet."""
 
-    def subscribed(self) -> None:
+    def ready(self) -> None:
         """The session has all filters."""
+
+    def resumed(self) -> None:
+        """What the session had under way when the last connection ended has been sent again."""
 
     def lost(self, why: str) -> None:
         """The connection is over, or could not be made."""
@@ -131,11 +134,12 @@ class Subscriber:
         connection.subscribe(MOSQUITTO_TOPICS, "at_most_once")
         if connack.session_present and known and wanted <= known.filters:
             # The answer comes behind what the session holds, which is not read on while Kafka takes nothing.
-            self._owner.subscribed()
+            self._owner.ready()
         if not await self._answered(granted, connection):
             return
         self._check_granted(granted.result())
-        self._owner.subscribed()
+        self._owner.ready()
+        self._owner.resumed()
         if removed and await self._answered(removed, connection):
             log.info("unsubscribed from %s, which the configuration has no more", ", ".join(sorted(stale)))
             self._session.write(Known(self._mqtt.client_id, wanted))

@@ -8,13 +8,13 @@ import socket
 
 
 def notify(*lines: str) -> None:
-    """Send assignments, e.g. READY=1; a service manager that is gone is no reason to fail."""
+    """Send assignments, e.g. READY=1; a service manager that is gone or busy is no reason to fail or to wait."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as out:
         out.sendto("\n".join(lines).encode(), address)
 
 

@@ -77,7 +77,7 @@ class Window:
         self.waiting_bytes = 0
 
     def forget(self) -> None:
-        """Drop what another session has left: the server knows nothing of it, so no PUBACK is due."""
+        """Drop what the last connection has left: the server will not send it again, so no PUBACK is due."""
         self._carried.clear()
 
     def _wait(self, record: Record) -> None:
