@@ -164,7 +164,8 @@ if t.TYPE_CHECKING:
 
     from paho.mqtt.reasoncodes import ReasonCode
 
-NO_SUBSCRIBER, NOT_AUTHORIZED = 0x10, 0x87  # reason codes of MQTT 5, 3.4.2.1
+NO_SUBSCRIBER = 0x10  # reason codes of MQTT 5, 3.4.2.1
+NOT_AUTHORIZED = 0x87
 BETWEEN = 0.005  # seconds; a device does not wait for nothing either
 HINTS = {
     NO_SUBSCRIBER: (

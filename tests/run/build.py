@@ -56,7 +56,12 @@ def keep_private(checkout: Path) -> None:
 
 def follow_readme() -> None:
     """Type what the README says, in one shell."""
-    lines = [line for block in blocks(README) if "ansible-galaxy" in block.lines[0] for line in block.lines]
+    lines = [
+        line
+        for block in blocks(README)
+        if any("ansible-galaxy" in line for line in block.lines)
+        for line in block.lines
+    ]
     if not any(line.startswith("ansible-galaxy collection install") for line in lines):
         raise Failure("the README does not say how to build and install the collection", "no such lines", "write them")
     with step("; ".join(lines)):
