@@ -217,9 +217,7 @@ class Bridge:
     def _kafka_error(self, error: KafkaError) -> None:
         meaning = classify(error)
         self.counters.errors[meaning.value, error.name()] += 1
-        if meaning is ErrorClass.FATAL:
-            self._give_up(f"the Kafka producer can't go on: {error.str()}; {REST}")
-        elif not self._kafka_told:  # each try to connect is an error of its own
+        if not self._kafka_told:  # each try to connect is an error of its own
             what = "is out of reach" if meaning is ErrorClass.TRANSIENT else "refuses the bridge"
             self._tell_kafka(f"Kafka {what}: {error.str()}", landed=False)
 
