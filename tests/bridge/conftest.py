@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.conftest import class_path  # noqa: F401 - a fixture
+from tests.e2e.conftest import class_path
 from tests.hosts.cache import REPOSITORY
 
 from .account import Account, account, acknowledged, stored
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+__all__ = ["class_path"]
 DEVICES = 50
 
 
 @pytest.fixture(scope="session")
-def kafka_server(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Kafka]:  # noqa: F811
+def kafka_server(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Kafka]:
     kafka = Kafka(tmp_path_factory.mktemp("bridge") / "kafka", class_path)
     try:
         kafka.start()
