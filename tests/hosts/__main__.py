@@ -73,7 +73,14 @@ def add_up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--count", type=int, choices=range(1, 101), metavar="N", default=1, help="how many hosts (1)")
     add_kind(command)
     command.add_argument("--example", type=Path, default=inventory.EXAMPLE, help="the inventory to start from")
-    command.set_defaults(do=lambda o: print(host.up(o.name, o.count, o.suite, o.arch, o.example)))
+    command.add_argument("--kafka-only", action="store_true", help="write that they get no MQTT side")
+    command.set_defaults(do=lambda o: print(do_up(o)))
+
+
+def do_up(options: argparse.Namespace) -> Path:
+    """Boot hosts as the options say."""
+    kind = (options.count, options.suite, options.arch, options.example)
+    return host.up(options.name, *kind, kafka_only=options.kafka_only)
 
 
 if __name__ == "__main__":

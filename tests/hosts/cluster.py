@@ -127,7 +127,8 @@ class Nodes:
 @contextlib.contextmanager
 def bare(name: str) -> Iterator[Nodes]:
     """Boot three hosts that nobody has used, and remove them in the end."""
-    with host.fresh(name, 3, example=CLUSTER):
+    # What these tests are about is Kafka; the scenario `cluster` has the MQTT side too.
+    with host.fresh(name, 3, example=CLUSTER, kafka_only=True):
         yield Nodes(name)
 
 

@@ -59,8 +59,10 @@ def up(
     suite: str = image.SUITE,
     arch: str = emulation.NATIVE,
     example: Path = inventory.EXAMPLE,
+    *,
+    kafka_only: bool = False,
 ) -> Path:
-    """Boot the hosts that do not run yet, and return the inventory's path."""
+    """Boot the hosts that do not run yet, and return the inventory's path; `kafka_only` spares them the MQTT side."""
     refuse_bad_name(name)
     refuse_bad_path(cache.directory())
     tag = image.build(suite, arch)
@@ -78,6 +80,7 @@ def up(
                 # A stand-in has no time service of its own, and the clock of its machine may have none either.
                 "pi_host_clock_wait": "3",
                 "pi_host_timeout_factor": str(emulation.timeout_factor(arch)),
+                **({"mqtt_bridge_enabled": "False"} if kafka_only else {}),
             },
         )
     )
@@ -88,12 +91,12 @@ def up(
 
 @contextlib.contextmanager
 def fresh(
-    name: str, count: int = 1, suite: str = image.SUITE, example: Path = inventory.EXAMPLE
+    name: str, count: int = 1, suite: str = image.SUITE, example: Path = inventory.EXAMPLE, *, kafka_only: bool = False
 ) -> Iterator[list[Host]]:
     """Boot hosts that nobody has used, and remove them in the end; a run that was killed may have left some."""
     down(name)
     try:
-        up(name, count, suite, example=example)
+        up(name, count, suite, example=example, kafka_only=kafka_only)
         yield find(name)
     finally:
         down(name)

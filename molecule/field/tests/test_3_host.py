@@ -16,6 +16,7 @@ from tests.hosts.play import playbook
 
 refused = functools.partial(deployed.refused, SET)
 ONLY_PI1 = ("--limit", "pi1")
+WITH_MQTT = ("-e", "mqtt_bridge_enabled=true")
 
 
 # --- refused
@@ -76,7 +77,7 @@ def mosquitto(on: OnPi) -> Iterator[None]:
 
 @pytest.mark.usefixtures("mosquitto")
 def test_a_mosquitto_of_somebody_else(pi: host.Host) -> None:
-    text = refused(pi, *ONLY_PI1)
+    text = refused(pi, *ONLY_PI1, *WITH_MQTT)
     assert (
         "The package mosquitto is installed, and not by this collection. Remove it (sudo apt purge mosquitto)" in text
     )
@@ -107,7 +108,7 @@ def test_a_kafka_of_somebody_else_where_ours_would_be(pi: host.Host, on: OnPi) -
 def test_a_mosquitto_of_a_container(pi: host.Host, on: OnPi) -> None:
     on("ln -s /bin/sleep /run/mosquitto && systemd-run --unit other /run/mosquitto 600")
     try:
-        text = refused(pi, *ONLY_PI1)
+        text = refused(pi, *ONLY_PI1, *WITH_MQTT)
     finally:
         on("systemctl stop other && rm /run/mosquitto")
     assert "is a Mosquitto that this collection did not start" in text
