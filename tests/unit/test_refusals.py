@@ -82,6 +82,14 @@ SETTINGS = case("kraft_broker : Refuse contradictory settings", "do not fit: kra
 KEYS = case("kraft_broker : Refuse keys that have a variable of their own", "without the keys process.roles, node.id")
 WRONG_HOST = "kraft_broker : Refuse a host that cannot run it"
 PORTS = "kraft_broker : Refuse ports that another program has"
+BRIDGE = case("mqtt_bridge : Refuse contradictory settings", "do not fit: mqtt_bridge_linger_ms must be from 0 to 1000")
+SCHEMA = case(
+    "mqtt_bridge : Refuse schemas that are no JSON", "cannot be read on the control node or is no JSON object"
+)
+TREE = case(
+    "mqtt_bridge : Refuse topic trees that go to a Kafka topic that nobody has declared",
+    "The MQTT topics tele/+/# go to the Kafka topics tasmota, which topics_declared does not have",
+)
 CASES = {
     "nothing": case("pi_host : Write what spares the card and guards the clock", NOT_REFUSED)(),
     "a topic that only time bounds": case(
@@ -141,6 +149,25 @@ CASES = {
         "kraft_broker : Refuse log directories that belong to another cluster or node",
         "another cluster",
         {"kraft_format": [{"failed": True, "msg": "another cluster"}]},
+    )(),
+    "a linger that is too long": BRIDGE(mqtt_bridge_linger_ms=1001),
+    "a linger before the message": BRIDGE(mqtt_bridge_linger_ms=-1),
+    "a low port for metrics": BRIDGE(mqtt_bridge_metrics_port=80),
+    "a port for metrics that is none": BRIDGE(mqtt_bridge_metrics_port=65536),
+    "a schema for a filter that no tree has": BRIDGE(mqtt_bridge_schemas={"devices/+": "/schema.json"}),
+    "a schema that is not there": SCHEMA(mqtt_bridge_schemas={"devices/+/#": "/nowhere.json"})._replace(
+        text="/nowhere.json of mqtt_bridge_schemas cannot be read"
+    ),
+    "a schema that is no JSON": SCHEMA(mqtt_bridge_schemas={"devices/+/#": __file__}),
+    "a tree for a Kafka topic that nobody declared": TREE(mosquitto_trees=[{"filter": "tele/+/#", "topic": "tasmota"}]),
+    "a tree for a Kafka topic that is declared absent": TREE(
+        topics_declared=[{"name": "telemetry", "partitions": 1}, {"name": "tasmota", "state": "absent"}],
+        mosquitto_trees=[{"filter": "tele/+/#", "topic": "tasmota"}],
+    ),
+    "the metrics' port of another program": case(
+        "mqtt_bridge : Refuse a metrics port that another program has",
+        "taken by python3 (pid 7)",
+        {"command": [{"stdout": LISTENER.replace(":9092", ":9465")}]},
     )(),
 }
 
