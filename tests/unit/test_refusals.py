@@ -84,7 +84,8 @@ WRONG_HOST = "kraft_broker : Refuse a host that cannot run it"
 PORTS = "kraft_broker : Refuse ports that another program has"
 BRIDGE = case("mqtt_bridge : Refuse contradictory settings", "do not fit: mqtt_bridge_linger_ms must be from 0 to 1000")
 SCHEMA = case(
-    "mqtt_bridge : Refuse schemas that are no JSON", "cannot be read on the control node or is no JSON object"
+    "mqtt_bridge : Refuse schemas that are no JSON",
+    "of mqtt_bridge_schemas cannot be read on the control node, or is no JSON object",
 )
 TREE = case(
     "mqtt_bridge : Refuse topic trees that go to a Kafka topic that nobody has declared",
