@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING
+
+from raspi_kafka.bridge import config, producer
+from raspi_kafka.bridge.counters import Counters
+from raspi_kafka.bridge.delivery import Delivery
+from raspi_kafka.bridge.record import Record
 
 from .client import Client
 from .conftest import DEVICES
@@ -12,8 +19,12 @@ from .sender import names
 
 if TYPE_CHECKING:
     from .conftest import Line
+    from .kafka import Kafka
 
 RATE = 500
+BURST = 900
+# Far above what a request takes; less would only find less.
+SECONDS_UNSEEN = 3
 OTHER = names(DEVICES + 1)[-1]
 
 
@@ -70,3 +81,27 @@ def test_records_that_are_too_large_do_not_change_the_order_of_others(line: Line
     assert (found.lost, found.duplicated, found.disordered) == (0, 0, 0)
     letters = line.kafka.records(DEAD_LETTERS)
     assert [int(letter.value[:5]) for letter in letters] == list(range(20))
+
+
+def test_a_batch_that_is_refused_is_not_overtaken_by_those_behind_it(kafka: Kafka) -> None:
+    """Even if nobody looks at the refusal before the others have been tried.
+
+    The limit of the topic is below that of a full batch, and above that of the last one of a burst.
+    """
+    kafka.configure(TELEMETRY, {"max.message.bytes": "100000"})
+    wanted = config.Kafka((kafka.server,), linger_ms=25)
+    makers = [partial(producer.make, each(wanted), print) for each in (producer.settings, producer.single)]
+    delivery = Delivery(*makers, DEAD_LETTERS, Counters(), time.monotonic)
+    for number in range(BURST):
+        record = Record(b"devices/a/t", b"%05d" % number + b"x" * 500, 1, time.monotonic())
+        record.target, record.key = TELEMETRY, b"a"
+        delivery.send(record)
+    time.sleep(SECONDS_UNSEEN)
+
+    def landed() -> bool:
+        delivery.poll()
+        return not delivery.pending
+
+    until("all have landed", landed, timeout=180, pause=0.001)
+    assert [int(record.value[:5]) for record in kafka.records()] == list(range(BURST))
+    assert not kafka.records(DEAD_LETTERS)

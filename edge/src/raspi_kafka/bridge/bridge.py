@@ -37,6 +37,7 @@ MOST_BYTES = 8 * 1024 * 1024
 SECONDS_TO_FLUSH = 5.0
 HOUSEKEEPING_S = 15.0
 METADATA_S = 5.0
+RECOVERY_POLL_S = 0.001
 REST = "the next process begins with what is not acknowledged"
 QOS = (("mqtt.qos", b"0"), ("mqtt.qos", b"1"))
 
@@ -170,8 +171,11 @@ class Bridge:
 
     def _arm(self) -> None:
         """Look for delivery reports while there is something to come."""
-        if self._poll_timer is None and self._delivery.pending:
-            self._poll_timer = self._loop.call_later(self._poll_s, self._poll)
+        delivery = self._delivery
+        if self._poll_timer is None and delivery.pending:
+            # In a recovery, each record of a device waits for the report on the one before it.
+            hurried = delivery.recovering and not delivery.held
+            self._poll_timer = self._loop.call_later(RECOVERY_POLL_S if hurried else self._poll_s, self._poll)
 
     def _poll(self) -> None:
         self._poll_timer = None
