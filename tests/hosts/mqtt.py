@@ -29,7 +29,7 @@ def passwords(name: str) -> dict[str, str]:
 
 def admit(name: str, device: str) -> str:
     """Let a device in, as its owner does; return its password."""
-    run = playbook(name, "-e", f"device={device}", book="playbooks/device.yml")
+    run = playbook(name, "-e", f"add={device}", book="playbooks/device.yml")
     assert run.code == 0, run.output
     return passwords(name)[device]
 

@@ -39,7 +39,7 @@ def test_they_are_for_their_owner_alone(folder: Path) -> None:
 @pytest.mark.parametrize("book", ["site.yml", BOOK])
 def test_a_computer_without_them_changes_nothing_and_says_so(pi: host.Host, folder: Path, book: str) -> None:
     shutil.rmtree(folder)
-    text = refused(SET, pi, *extra(**({"device": "new"} if book == BOOK else {})), book=book)
+    text = refused(SET, pi, *extra(**({"add": "new"} if book == BOOK else {})), book=book)
     assert "pi1 has the MQTT users" in text
     assert "attic" in text
     assert "Copy that file from the computer that it was made on" in text
@@ -73,12 +73,12 @@ def test_an_encrypted_file_stays_encrypted_and_is_read_with_its_secret_only(
     path = folder / "pi1.yml"
     command = ["ansible-vault", "encrypt", str(path), "--vault-password-file", str(secret)]
     subprocess.run(command, check=True, timeout=60, capture_output=True)
-    without = playbook(SET, "-e", json.dumps({"device": "loft"}), book=BOOK)
+    without = playbook(SET, "-e", json.dumps({"add": "loft"}), book=BOOK)
     assert without.code != 0
     assert "is encrypted, and no vault secret of this run opens it" in without.text
-    added = playbook(SET, *VAULT, str(secret), "-e", json.dumps({"device": "loft"}), book=BOOK)
+    added = playbook(SET, *VAULT, str(secret), "-e", json.dumps({"add": "loft"}), book=BOOK)
     assert added.code == 0, added.output
     assert path.read_text().startswith("$ANSIBLE_VAULT")
     assert "loft:" in on("cat /etc/raspi-kafka/mosquitto/passwords")
-    gone = playbook(SET, *VAULT, str(secret), "-e", json.dumps({"device": "loft", "state": "revoked"}), book=BOOK)
+    gone = playbook(SET, *VAULT, str(secret), "-e", json.dumps({"revoke": "loft"}), book=BOOK)
     assert gone.code == 0, gone.output
