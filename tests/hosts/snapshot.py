@@ -24,6 +24,7 @@ LEFT_OUT = {
     "/home/pi/.ansible": "Ansible's own scratch",
     "/var/lib/systemd/timers": "systemd notes there when a timer last ran",
     "/var/lib/kafka/data": "a running broker writes there by itself; what a deploy writes is in KEPT",
+    "/var/lib/mosquitto": "a running Mosquitto writes its sessions and queues there every few seconds",
 }
 KEPT = {"/var/lib/kafka/data": ["meta.properties", "bootstrap.checkpoint"]}
 SERVICES_LEFT_OUT = {
