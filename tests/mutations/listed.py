@@ -4059,7 +4059,7 @@ MUTATIONS = [
         ),
         (
             "a device has several records under way while one was refused",
-            "test_whatever_is_refused_when_all_lands_once_in_order",
+            "test_after_a_refusal_each_device_has_one_record_under_way",
             " if key not in self._under_way]",
             "]",
         ),
