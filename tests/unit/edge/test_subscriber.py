@@ -39,10 +39,8 @@ class Owner:
         self.said.append(what)
         self.news.set()
 
-    def opened(self, connection: Connection) -> None:
+    def connack(self, connection: Connection, connack: Connack) -> None:
         self.connection = connection
-
-    def connack(self, connack: Connack) -> None:
         self.note(connack)
 
     def publishes(self, publishes: list[Publish]) -> None:
@@ -152,6 +150,12 @@ def test_a_new_session_is_subscribed_and_known_from_then_on() -> None:
 def test_it_ends_with_a_disconnect_that_keeps_the_session() -> None:
     scene = play(ACCEPTED, SUBSCRIBED, until=lambda said: "resumed" in said)
     assert scene.server.got[-1] == b"\xe0\0"
+
+
+def test_a_server_that_does_not_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriber, "SECONDS_TO_CONNECT", 0.05)
+    scene = play(until=lambda said: len(said) > 1)
+    assert scene.owner.said[:2] == ["no answer to CONNECT within 0 s"] * 2
 
 
 def test_a_session_that_is_gone_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:

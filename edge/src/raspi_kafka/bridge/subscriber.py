@@ -38,9 +38,6 @@ class MqttRefusedError(Exception):
 class Owner(Handler, Protocol):
     """Whom the subscriber tells what happens."""
 
-    def opened(self, connection: Connection) -> None:
-        """There is a connection, on which nothing has come yet."""
-
     def ready(self) -> None:
         """The session has all filters."""
 
@@ -104,11 +101,8 @@ class Subscriber:
     def _opened(self) -> Connection:
         mqtt = self._mqtt
         times = (KEEP_ALIVE_S, mqtt.session_expiry_s)
-        connection = Connection(
-            Login(mqtt.client_id, mqtt.username, mqtt.password, *times, RECEIVE_MAXIMUM), self._owner
-        )
-        self._owner.opened(connection)
-        return connection
+        login = Login(mqtt.client_id, mqtt.username, mqtt.password, *times, RECEIVE_MAXIMUM)
+        return Connection(login, self._owner)
 
     async def _use(self, connection: Connection) -> None:
         """Take the session up; return when the connection is closed.
