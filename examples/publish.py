@@ -3,12 +3,12 @@
 import getpass
 import sys
 
-from paho.mqtt.client import CallbackAPIVersion, Client
+from paho.mqtt import publish
 
-client = Client(CallbackAPIVersion.VERSION2)
-client.username_pw_set(sys.argv[2], getpass.getpass())
-client.connect(sys.argv[1])
-client.loop_start()
+address, device = sys.argv[1:]
+login = {"username": device, "password": getpass.getpass()}
 for number in range(10):
-    client.publish(f"devices/{sys.argv[2]}/temperature", 20 + number / 10, qos=1).wait_for_publish(30)
-    print("acknowledged", 20 + number / 10)
+    reading = 20 + number / 10
+    # Returns once the message is acknowledged, and raises an error if it is not.
+    publish.single(f"devices/{device}/temperature", reading, qos=1, hostname=address, auth=login)
+    print("acknowledged", reading)

@@ -30,7 +30,7 @@ def main() -> str:
 
 def measure(count: int) -> list[str]:
     """Return the rows of a first and a second run."""
-    with host.fresh(SET, count, example=inventory.CLUSTER) as hosts:
+    with host.fresh(SET, count, example=inventory.CLUSTER, kafka_only=True) as hosts:
         for pi in hosts:
             engine.docker("update", "--cpus", CPUS, pi.container, what=f"cannot limit {pi.container}")
         return [row(count, run) for run in ("first", "second")]

@@ -43,10 +43,11 @@ class Bridge(Process):
         state = more.pop("state").state if "state" in more else root / "state"
         state.mkdir(exist_ok=True)
         self.state = state
-        (root / "password").write_text(f"{PASSWORD}\n")
+        self.password = root / "password"
+        self.password.write_text(f"{PASSWORD}\n")
         (self._metrics_port,) = free_ports(1)
         self._config = root / "bridge.yml"
-        self._config.write_text(yaml.safe_dump(self._wanted(root, mosquitto, kafka, more)))
+        self._config.write_text(yaml.safe_dump(self._wanted(mosquitto, kafka, more)))
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(root / "notify"))
         self._notes: list[str] = []
@@ -59,13 +60,13 @@ class Bridge(Process):
         command = [sys.executable, "-m", module, "bridge", "--config", self._config]
         super().__init__(command, root / "log", env)
 
-    def _wanted(self, root: Path, mosquitto: Mosquitto, kafka: Kafka, more: dict[str, Any]) -> dict[str, Any]:
+    def _wanted(self, mosquitto: Mosquitto, kafka: Kafka, more: dict[str, Any]) -> dict[str, Any]:
         return {
             "mqtt": {
                 "port": mosquitto.port,
                 "username": BRIDGE,
                 "client_id": BRIDGE,
-                "password_file": str(root / "password"),
+                "password_file": str(self.password),
             },
             "kafka": {"bootstrap_servers": [kafka.server], "linger_ms": more.pop("linger_ms", 25)},
             "topics": [{"filter": "devices/+/#", "topic": TELEMETRY}],

@@ -27,6 +27,20 @@ def forget_user(home: Path) -> None:
     os.environ["HOME"] = str(home)
 
 
+def add_wheel(tree: Path) -> None:
+    """Build the wheel of a copy's programs into it, as the README says."""
+    command = [
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        tree / "roles" / "python_venv" / "files",
+        tree / "edge",
+    ]
+    run(command, "the wheel cannot be built", "look at edge/pyproject.toml, and whether pip reaches its package index")
+
+
 def build(tree: Path, place: Path) -> Path:
     """Build the archive of a copy."""
     command = ["ansible-galaxy", "collection", "build", "--force", "--output-path", place, tree]

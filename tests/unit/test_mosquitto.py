@@ -206,7 +206,7 @@ def test_queues_have_a_limit_that_an_eighth_of_the_memory_bears(deployed: Deploy
 
 def test_what_comes_with_qos_0_is_kept_for_the_bridge_and_queues_are_saved(deployed: Deployed) -> None:
     conf = lines(deployed, "mosquitto.conf")
-    assert {"upgrade_outgoing_qos true", "persistence true", "autosave_interval 5"} <= set(conf)
+    assert {"queue_qos0_messages true", "persistence true", "autosave_interval 5"} <= set(conf)
 
 
 def test_a_key_of_the_configuration_stands_once_but_the_kinds_of_messages(deployed: Deployed) -> None:
@@ -275,6 +275,13 @@ def test_debian_12_takes_mosquitto_from_the_backports_of_its_own_mirror(tmp_path
     assert "Package: mosquitto libmosquitto1\n" in given["files"][0]["content"]
     assert [asked["name"] for asked in one.given("apt") if asked.get("name")] == [["mosquitto=2.*~bpo12*"]]
     assert 'warned: "' in said
+
+
+def test_the_archive_of_raspberry_pi_is_not_taken_for_that_of_debian(tmp_path: Path) -> None:
+    raspberry = "'http://archive.raspberrypi.com/debian/dists/bookworm/InRelease' raspberry_InRelease 0\n"
+    told = {"stdout": raspberry + SOURCES + SOURCES.replace("bookworm", "bookworm-updates")}
+    one, _said = installed(tmp_path, NO_PACKAGE, told, {"rc": 0}, {"stdout": "1 1"}, NEW)
+    assert "deb http://mirror/debian/ bookworm-backports main\n" in one.given("host_files")[0]["files"][1]["content"]
 
 
 def test_backports_that_the_host_has_already_are_not_added_twice(tmp_path: Path) -> None:

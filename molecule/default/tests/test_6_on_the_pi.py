@@ -6,6 +6,7 @@ by its own variables, and the archive is named in the inventory, as an owner wit
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.hosts import archive, cache, host
 from tests.hosts.computer import wheels
 from tests.hosts.play import Run, inventory
 from tests.hosts.snapshot import difference, snapshot
+from tests.run import collection
 
 HOME = "/home/pi/control"
 SOURCE = inventory(SET).parent
@@ -48,8 +50,11 @@ def as_pi(pi: host.Host, command: str, check: bool = True) -> Run:
 
 def pack(folder: Path, lent: Path) -> Path:
     """Collect what the Pi would have fetched itself, and an inventory with the Pi's own line of the example."""
-    build = ["ansible-galaxy", "collection", "build", "--output-path", folder, cache.REPOSITORY]
-    subprocess.run(build, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = collection.copy(Path(scratch) / "tree")
+        collection.add_wheel(tree)
+        collection.build(tree, folder)
+    shutil.copytree(SOURCE / "credentials", folder / "credentials")
     kafka = archive.build()
     (folder / "wheels").symlink_to(lent)
     (folder / kafka.path.name).symlink_to(kafka.path)
@@ -86,8 +91,10 @@ def test_the_pi_deploys_itself_and_finds_nothing_to_change(control: host.Host, o
     assert f"LAN://{address}:9092" in on("grep ^advertised.listeners= /etc/kafka/server.properties")
 
     assert "proof on the Pi 100 sent, 100 read from the beginning, 100 found on disk" in run.text
+    assert "proof of a device on the Pi 20 published over MQTT, 20 in Kafka in their order" in run.text
     # The same machine twice would prove nothing more.
     assert "proof from the control node" not in run.text
+    assert "proof of a device here" not in run.text
     # Nobody needs ssh for the next step.
     assert "next: kafka topics --describe" in run.text
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import SET, OnPi
 
 from tests.hosts import host
-from tests.hosts.mqtt import connected, passwords
+from tests.hosts.deployed import extra
+from tests.hosts.mqtt import connected, passwords, records
 from tests.hosts.play import playbook
 
 HEADERS = ("mqtt.topic", "mqtt.qos", "mqtt.received")
@@ -51,6 +53,21 @@ def test_no_password_is_in_a_command_line_the_journal_or_a_file_that_others_may_
         assert on("grep -lFf /run/patterns /etc/raspi-kafka/bridge.password") == "/etc/raspi-kafka/bridge.password"
     finally:
         on("rm /run/patterns")
+
+
+def test_a_schema_keeps_out_what_does_not_fit_and_not_the_proof(pi: host.Host, tmp_path: Path) -> None:
+    schema = tmp_path / "device.json"
+    schema.write_text('{"type": "object", "required": ["temperature"]}')
+    assert playbook(SET, *extra(mqtt_bridge_schemas={"devices/+/#": str(schema)})).code == 0
+    user = "raspi-kafka-verify"
+    with records(pi, "dead-letters") as dead, connected(pi, user, passwords(SET)[user]) as device:
+        assert device.publish(f"devices/{user}/test", b'{"temperature": 20}').value == 0
+        assert device.publish(f"devices/{user}/test", b'{"humidity": 40}').value == 0
+        (letter,) = dead.of(user, 1)
+    headers = dict(letter.headers)
+    assert (letter.value, headers["error"]) == (b'{"humidity": 40}', b"SCHEMA")
+    assert b"temperature" in headers["reason"]
+    assert playbook(SET).code == 0
 
 
 def test_metrics_are_for_prometheus_on_loopback(on: OnPi, pi: host.Host) -> None:

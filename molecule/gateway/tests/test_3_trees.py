@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from conftest import SET, OnPi
+from conftest import SET, OnPi, wait_until
 
 from tests.hosts import host
 from tests.hosts.deployed import extra, refused
@@ -17,6 +17,7 @@ NOT_AUTHORIZED = 0x87
 TREES = [
     {"filter": "tele/+/#", "reads": ["cmnd/+/#"]},
     {"filter": "stat/+/#"},
+    {"filter": "cmnd/+/#", "publishers": ["home"]},
     {"filter": "zigbee2mqtt/+/#", "publishers": ["zigbee2mqtt"], "reads": ["zigbee2mqtt/#"]},
 ]
 
@@ -33,17 +34,20 @@ def test_tasmota_publishes_what_it_measures_and_reads_its_commands(pi: host.Host
     name = "tasmota_4F2A10"
     with connected(pi, name, device(name)) as plug:
         plug.client.subscribe(f"cmnd/{name}/#", qos=1)
+        with connected(pi, "home", device("home")) as home:
+            assert home.publish(f"cmnd/{name}/POWER", b"TOGGLE").value == 0
+        wait_until(lambda: plug.messages == [(f"cmnd/{name}/POWER", b"TOGGLE")], 30, "the plug gets its command")
         # As Tasmota's TelePeriod and a command's result look.
         sensor = json.dumps({"Time": "2026-01-01T12:00:00", "ENERGY": {"Power": 12, "Voltage": 231}})
         assert plug.publish(f"tele/{name}/SENSOR", sensor.encode()).value == 0
         assert plug.publish(f"stat/{name}/POWER", b"ON").value == 0
         assert plug.publish("tele/another/SENSOR", b"{}").value == NOT_AUTHORIZED
-    records = arriving.of(name, 2)
-    assert [dict(one.headers)["mqtt.topic"].decode() for one in records] == [
-        f"tele/{name}/SENSOR",
-        f"stat/{name}/POWER",
-    ]
-    assert [one.value for one in records] == [sensor.encode(), b"ON"]
+    found = {dict(one.headers)["mqtt.topic"].decode(): one.value for one in arriving.of(name, 3)}
+    assert found == {
+        f"cmnd/{name}/POWER": b"TOGGLE",
+        f"tele/{name}/SENSOR": sensor.encode(),
+        f"stat/{name}/POWER": b"ON",
+    }
 
 
 def test_zigbee2mqtt_publishes_for_all_of_its_devices(pi: host.Host, device, arriving: Records) -> None:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from conftest import SET, OnPi, wait_until
 
-from tests.hosts import host
-from tests.hosts.mqtt import Device, Records, connected, passwords
+from tests.hosts import engine, host
+from tests.hosts.host import as_root
+from tests.hosts.mqtt import Device, Records, connected, passwords, records
 from tests.hosts.play import playbook
 
 USER = "raspi-kafka-verify"
 TOPIC = f"devices/{USER}/test"
+DATA = "/var/lib/kafka/data"
+# A device that runs on the Pi itself.
+PUBLISH = """
+import sys
+from paho.mqtt.client import CallbackAPIVersion, Client
+client = Client(CallbackAPIVersion.VERSION2)
+client.username_pw_set(sys.argv[1], sys.stdin.read())
+client.connect("127.0.0.1")
+client.loop_start()
+client.publish(sys.argv[2], "without a network", qos=1).wait_for_publish(30)
+"""
 
 
 def publish(pi: host.Host, *payloads: bytes) -> None:
@@ -74,3 +88,52 @@ def test_after_a_power_cut_everything_comes_back_by_itself(on: OnPi, pi: host.Ho
             "ActiveState=active",
         ]
     assert playbook(SET, book="playbooks/verify.yml").code == 0
+
+
+def test_without_a_network_devices_on_the_pi_reach_kafka(pi: host.Host, on: OnPi) -> None:
+    """Looks by `docker exec`, since nothing else reaches a Pi without a network."""
+    network = host.network_name(SET)
+    engine.docker("network", "disconnect", network, pi.container, what="cannot cut the network")
+    try:
+        host.kill(pi.container)
+        engine.docker("start", pi.container, what="cannot start without a network")
+        for unit in ("kafka", "mosquitto", "raspi-kafka-bridge"):
+            wait_until(
+                lambda unit=unit: as_root(pi, f"systemctl is-active {unit} || true") == "active", 180, f"{unit} runs"
+            )
+        python = f"/opt/raspi-kafka/venv/bin/python -c '{PUBLISH}' {USER} {TOPIC}"
+        as_root(pi, python, passwords(SET)[USER])
+        read = "kafka console-consumer --topic telemetry --from-beginning --timeout-ms 8000 2>/dev/null || true"
+        wait_until(lambda: "without a network" in as_root(pi, read), 120, "the message is in Kafka")
+    finally:
+        engine.docker("network", "connect", "--ip", pi.address, network, pi.container, what="cannot connect it again")
+    wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 60, "the network is there")
+
+
+@pytest.fixture
+def small_disk(on: OnPi) -> Iterator[None]:
+    """Put Kafka's records on a disk of 400 MiB, and back afterwards."""
+    on(f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA} && mount -t tmpfs -o size=400m small {DATA}")
+    on(f"cp -a {DATA}.large/. {DATA}/ && chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka")
+    try:
+        yield
+    finally:
+        on(f"systemctl stop kafka; umount {DATA}; rmdir {DATA}; mv {DATA}.large {DATA}; systemctl start kafka")
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_holds_messages_at_mosquitto_and_loses_none(on: OnPi, pi: host.Host) -> None:
+    free = int(on(f"df --output=avail -B1M {DATA} | tail -1"))
+    on(f"fallocate -l {free - 40}M {DATA}/somebody-elses")
+    with records(pi, "telemetry") as arriving:
+        sent = [b"%03d" % number + b"x" * (256 << 10) for number in range(300)]
+        publish(pi, *sent)
+        wait_until(
+            lambda: on("systemctl show kafka --property StatusText --value").startswith("held back until"),
+            *(120, "Kafka is held back for lack of space"),
+        )
+        on(f"rm {DATA}/ballast")
+        wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 120, "Kafka came back by itself")
+        found = [one.value[:3] for one in arriving.of(USER, len(sent)) if len(one.value) > 1000]
+    first = list(dict.fromkeys(found))
+    assert first == [one[:3] for one in sent], "each is there, and in order"

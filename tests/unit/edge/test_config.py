@@ -113,6 +113,15 @@ def test_a_schema_that_is_none_is_refused(said: dict[str, Any], tmp_path: Path, 
         config.parse(said)
 
 
+def test_what_the_validator_itself_fails_at_does_not_fit(said: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text('{"properties": {"t": {"type": "number", "multipleOf": 0.5}}}')
+    said["topics"][0]["schema"] = str(tmp_path / "schema.json")
+    misfit = config.parse(said).topics[0].schema
+    assert misfit is not None
+    assert "OverflowError" in misfit(b'{"t": 1e400}')
+    assert misfit(b'{"t": 1.5}') == ""
+
+
 @pytest.mark.parametrize(
     ("payload", "why"),
     [

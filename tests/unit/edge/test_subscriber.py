@@ -39,10 +39,8 @@ class Owner:
         self.said.append(what)
         self.news.set()
 
-    def opened(self, connection: Connection) -> None:
+    def connack(self, connection: Connection, connack: Connack) -> None:
         self.connection = connection
-
-    def connack(self, connack: Connack) -> None:
         self.note(connack)
 
     def publishes(self, publishes: list[Publish]) -> None:
@@ -154,6 +152,12 @@ def test_it_ends_with_a_disconnect_that_keeps_the_session() -> None:
     assert scene.server.got[-1] == b"\xe0\0"
 
 
+def test_a_server_that_does_not_answer_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriber, "SECONDS_TO_CONNECT", 0.05)
+    scene = play(until=lambda said: len(said) > 1)
+    assert scene.owner.said[:2] == ["no answer to CONNECT within 0 s"] * 2
+
+
 def test_a_session_that_is_gone_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
     known = Known("me", frozenset(FILTERS))
     scene = play(ACCEPTED, SUBSCRIBED, known=known, until=lambda said: "resumed" in said)
@@ -204,11 +208,11 @@ def test_messages_right_behind_connack_come_after_it_and_before_anything_else() 
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ([b"\x20\3\0\x86\0"], "wrong password or unknown user; give the server the password"),
-        ([b"\x20\3\0\x87\0"], "not authorized; allow the user and its client id me"),
+        ([b"\x20\3\0\x86\0"], "wrong password, unknown user, or not authorized; give the server"),
+        ([b"\x20\3\0\x87\0"], "and let it have client id me"),
         ([b"\x20\3\0\x89\0"], "server busy"),
         ([b"\x20\2\0\1"], "speaks no MQTT 5"),
-        ([b"\x20\2\0\5"], "not authorized"),
+        ([b"\x20\2\0\5"], "wrong password"),
         ([b"\x20\5\0\0\2\x24\0", SUBSCRIBED], "offers QoS 0 alone"),
         ([ACCEPTED, b"\x90\5\0\1\0\1\x87"], "refuses the subscription to tele/+/#: not authorized; let user me read"),
         ([ACCEPTED, b"\x90\5\0\1\0\1\0"], "grants tele/+/# with QoS 0 alone"),

@@ -39,6 +39,7 @@ HOUSEKEEPING_S = 15.0
 METADATA_S = 5.0
 RECOVERY_POLL_S = 0.001
 REST = "the next process begins with what is not acknowledged"
+DROPPED = "publish/messages/dropped"  # below $SYS/broker/
 QOS = (("mqtt.qos", b"0"), ("mqtt.qos", b"1"))
 
 
@@ -101,10 +102,8 @@ class Bridge:
 
     # --- what the subscriber tells
 
-    def opened(self, connection: Connection) -> None:
+    def connack(self, connection: Connection, connack: Connack) -> None:
         self._connection = connection
-
-    def connack(self, connack: Connack) -> None:
         if not connack.session_present:
             self._window.forget()
 
@@ -162,10 +161,20 @@ class Bridge:
             self._delivery.send(record)
 
     def _of_mosquitto(self, publish: Publish) -> None:
+        name = publish.topic.decode().removeprefix("$SYS/broker/")
         try:
-            self.counters.mosquitto[publish.topic.decode().removeprefix("$SYS/broker/")] = float(publish.payload)
+            count = float(publish.payload)
         except ValueError:
             log.warning("%s of the MQTT server is no number: %r", publish.topic.decode(), publish.payload[:40])
+            return
+        dropped = count - self.counters.mosquitto.get(name, count)
+        if name == DROPPED and dropped > 0:
+            log.critical(
+                "the MQTT server has dropped %d messages that it had acknowledged, since a queue was full: let Kafka "
+                "and the bridge go on, or have devices send less",
+                dropped,
+            )
+        self.counters.mosquitto[name] = count
 
     # --- from Kafka to MQTT
 

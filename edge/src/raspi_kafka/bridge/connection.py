@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Handler(Protocol):
     """Whom a connection tells what came, in the order in which it came."""
 
-    def connack(self, connack: Connack) -> None:
-        """The server has answered CONNECT."""
+    def connack(self, connection: Connection, connack: Connack) -> None:
+        """The server has answered CONNECT; before that a connection must not be paused."""
 
     def publishes(self, publishes: list[Publish]) -> None:
         """Messages came."""
@@ -81,13 +81,13 @@ class Connection(asyncio.Protocol):
     async def connected(self, timeout_s: float) -> Connack | None:
         """Return the answer to CONNECT; None if the connection ended before it came.
 
-        :raises TimeoutError: none came in time.
+        :raises asyncio.TimeoutError: none came in time; before Python 3.11 that is not the built-in one.
         """
         done, _pending = await asyncio.wait(
             {self._connack, self.closed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
         )
         if not done:
-            raise TimeoutError(f"no answer to CONNECT within {timeout_s:.0f} s")
+            raise asyncio.TimeoutError(f"no answer to CONNECT within {timeout_s:.0f} s")
         return self._connack.result() if self._connack.done() and not self._connack.cancelled() else None
 
     def keep_alive(self, interval_s: float) -> None:
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
     def _take(self, packet: Packet) -> None:
         if isinstance(packet, Connack) and not self._connack.done():
             self._connack.set_result(packet)
-            self._handler.connack(packet)
+            self._handler.connack(self, packet)
         elif isinstance(packet, Answer):
             answer = self._answers.pop(packet.packet_id, None)
             if answer and not answer.done():

@@ -33,6 +33,8 @@ def load(path: Path) -> Schema:
             return str(wrong)
         except RecursionError:
             return "it is nested too deeply"
+        except Exception as wrong:  # the validator's own: 1e400 is no multiple of anything (OverflowError)
+            return f"it cannot be judged: {wrong!r}"
         return ""
 
     return misfit
