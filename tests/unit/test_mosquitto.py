@@ -330,9 +330,11 @@ def test_who_does_not_want_backports_gets_debians_own(tmp_path: Path) -> None:
 SAME, OTHER = {"rc": 0}, {"rc": 1}
 
 
-def started(root: Path, config: dict[str, Any], users: dict[str, Any], **answers: Any) -> tuple[Host, str]:
-    """Run what starts, with what the sums of files say; returns the host and what was said."""
-    one = host(root, answers={"command": [config, users], **answers}, __mosquitto_written={"changed_paths": []})
+def started(
+    root: Path, config: dict[str, Any], users: dict[str, Any], written: tuple[str, ...] = (), **answers: Any
+) -> tuple[Host, str]:
+    """Run what starts, with what the sums of files say and what was written; returns the host and what was said."""
+    one = host(root, answers={"command": [config, users], **answers}, __mosquitto_written={"changed_paths": written})
     return one, deploy(root, one, tasks_from="service")[1]
 
 
@@ -341,6 +343,18 @@ def test_a_changed_configuration_restarts(tmp_path: Path, config: dict[str, Any]
     one, _said = started(tmp_path, config, SAME)
     assert [asked["restarted"] for asked in one.given("unit_started")] == [restarted]
     assert one.given("systemd_service") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "reload"),
+    [
+        ("/etc/systemd/system/mosquitto.service.d/raspi-kafka.conf", True),
+        ("/etc/raspi-kafka/mosquitto/mosquitto.conf", False),
+    ],
+)
+def test_what_was_just_written_restarts_and_systemd_reads_a_unit_anew(tmp_path: Path, path: str, reload: bool) -> None:
+    one, _said = started(tmp_path, SAME, SAME, written=(path,))
+    assert [(asked["restarted"], asked["reload"]) for asked in one.given("unit_started")] == [(True, reload)]
 
 
 def test_changed_users_only_reload(tmp_path: Path) -> None:
@@ -456,6 +470,13 @@ def test_nobody_revokes_what_is_not_there(tmp_path: Path) -> None:
     answers = {"mosquitto_users": [{"users": ["kitchen"]}]}
     text = message(device(tmp_path, "-e", "revoke=kichen", **answers)[1])
     assert "There is no device kichen, neither on pi1 nor here. There are kitchen." in text
+
+
+def test_no_device_is_added_where_this_control_node_does_not_know_the_others(tmp_path: Path) -> None:
+    one, said = device(tmp_path, "-e", "add=kitchen", mosquitto_users=[{"users": ["bath"]}])
+    assert "pi1 has the MQTT users bath, and" in message(said)
+    assert not (tmp_path / "credentials").exists()
+    assert [asked["_ansible_check_mode"] for asked in one.given("mosquitto_users")] == [True]
 
 
 def test_a_publisher_of_a_tree_is_not_revoked(tmp_path: Path) -> None:

@@ -391,10 +391,11 @@ def keep_password(folder: Path) -> None:
     (folder / "credentials" / "pi1.yml").write_text("passwords:\n  raspi-kafka-verify: secret\n")
 
 
-def verified(tmp_path: Path, answer: dict[str, Any]) -> tuple[int, Host]:
+def verified(tmp_path: Path, answer: dict[str, Any], **mqtt: Any) -> tuple[int, Host]:
     """Run the role of the proof over a local connection; returns the exit code and the host."""
     keep_password(tmp_path)
-    one = Host(tmp_path, "pi1", {"produce_consume": [answer]}, python_venv_control_python="/nowhere")
+    told = {"produce_consume": [answer], "publish_consume": [mqtt]}
+    one = Host(tmp_path, "pi1", told, python_venv_control_python="/nowhere")
     return role(tmp_path, one, "verify")[0], one
 
 
@@ -451,6 +452,11 @@ def test_a_proof_without_mqtt_asks_no_device(tmp_path: Path) -> None:
 
 def test_a_proof_that_fails_fails_the_play(tmp_path: Path) -> None:
     assert verified(tmp_path, {"failed": True, "msg": "1 of 100 acknowledged records were not read"})[0] == 2
+
+
+def test_a_device_whose_messages_do_not_arrive_fails_the_play(tmp_path: Path) -> None:
+    lost = {"failed": True, "reason": "lost", "msg": "1 of 20 messages that Mosquitto acknowledged are not in Kafka"}
+    assert verified(tmp_path, {"brokers": []}, **lost)[0] == 2
 
 
 def test_a_proof_looks_at_the_disk(tmp_path: Path) -> None:

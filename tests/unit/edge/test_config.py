@@ -181,5 +181,6 @@ def test_a_password_file_without_a_password_is_refused(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "password").write_text("\n")
-    assert main(["bridge", "--config", str(file)]) == 2
-    assert "is empty; write the MQTT password there" in capsys.readouterr().err
+    for check in (["--check"], []):
+        assert main(["bridge", "--config", str(file), *check]) == 2
+        assert "is empty; write the MQTT password there" in capsys.readouterr().err

@@ -87,6 +87,12 @@ class Producer:
             self._told.append((sent, verdict))
             self._ends = self._ended = self._gapless and verdict is not None
 
+    def refuse_batch(self, verdict: int) -> None:
+        """Let Kafka refuse all that is queued at once, whichever record is to blame."""
+        self._told += [(sent, verdict) for sent in self.queue]
+        self.queue.clear()
+        self._ends = self._ended = self._gapless
+
     def answer(self) -> None:
         """Let the broker take what it has; the end of the producer makes no difference to that."""
         for sent in self.in_flight:
@@ -215,6 +221,24 @@ def test_nothing_overtakes_what_was_refused(delivery: Delivery, kafka: Kafka, cl
     assert kafka.values("telemetry") == [b"a1", b"a2", b"a3", b"a4", b"a5", b"a6"]
 
 
+def test_what_is_received_while_a_record_is_held_waits_behind_it(
+    delivery: Delivery, kafka: Kafka, clock: Clock
+) -> None:
+    kafka.verdict = lambda sent: TARGET if sent.value == b"a1" else None
+    send(delivery, "a1")
+    for turn in range(20):
+        if turn == 10:
+            assert len(kafka.producers) == 2, "it is tried again by now"
+            send(delivery, "a2")
+        kafka.producers[-1].serve()
+        delivery.poll()
+        clock.now += 1
+    assert kafka.values("telemetry") == []
+    kafka.verdict = lambda _sent: None
+    settle(delivery, kafka, clock)
+    assert kafka.values("telemetry") == [b"a1", b"a2"]
+
+
 def test_what_is_in_flight_is_waited_for(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
     """It may be in Kafka by now, so that another try would store it twice."""
     kafka.verdict = lambda sent: TARGET if sent.value == b"a1" and sent.topic == "telemetry" else None
@@ -246,6 +270,19 @@ def test_what_a_request_has_carried_in_vain_is_taken_back_too(delivery: Delivery
     refused.clear()
     settle(delivery, kafka, clock)
     assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
+
+
+def test_after_a_refusal_each_device_has_one_record_under_way(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
+    kafka.verdict = lambda _sent: KafkaError._TRANSPORT
+    send(delivery, "a1", "a2", "b1", "b2")
+    kafka.producers[0].serve()
+    kafka.verdict = lambda _sent: None
+    for _turn in range(5):
+        delivery.poll()
+        clock.now += 1
+    assert [sent.value for sent in kafka.producers[-1].queue] == [b"a1", b"b1"]
+    settle(delivery, kafka, clock)
+    assert sorted(kafka.values("telemetry")) == [b"a1", b"a2", b"b1", b"b2"]
 
 
 def test_while_it_is_held_one_record_tries(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
@@ -282,12 +319,10 @@ def test_what_is_too_large_is_a_dead_letter_with_the_reason(
 def test_a_batch_that_is_refused_makes_no_dead_letters_of_what_fits(
     delivery: Delivery, kafka: Kafka, clock: Clock
 ) -> None:
-    first = kafka.producers[0]
-    kafka.verdict = lambda sent: (
-        TOO_LARGE if sent.topic == "telemetry" and (len(sent.value) > 100 or kafka.producers == [first]) else None
-    )
+    kafka.verdict = lambda sent: TOO_LARGE if sent.topic == "telemetry" and len(sent.value) > 100 else None
     for each in (b"1", b"2" * 200, b"3"):
         delivery.send(record("a", each))
+    kafka.producers[0].refuse_batch(TOO_LARGE)
     settle(delivery, kafka, clock)
     assert kafka.values("telemetry") == [b"1", b"3"]
     assert kafka.values(DEAD) == [b"2" * 200]

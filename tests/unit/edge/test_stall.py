@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from raspi_kafka.bridge.stall import Stall
 
 
@@ -25,5 +26,7 @@ def test_an_outage_does_not_count_however_long() -> None:
     assert told(*states, (9102, 5, True, True))[-1]
 
 
-def test_with_nothing_to_send_nothing_has_to_land() -> None:
-    assert told((0, 5, True, True), (50, 5, False, False), (500, 5, False, False), (501, 5, True, True)) == [False] * 4
+@pytest.mark.parametrize("healthy", [True, False])
+def test_with_nothing_to_send_nothing_has_to_land(healthy: bool) -> None:
+    idle = [(50, 5, False, healthy), (500, 5, False, healthy)]
+    assert told((0, 5, True, True), *idle, (501, 5, True, True)) == [False] * 4

@@ -213,7 +213,7 @@ def test_messages_right_behind_connack_come_after_it_and_before_anything_else() 
         ([b"\x20\3\0\x89\0"], "server busy"),
         ([b"\x20\2\0\1"], "speaks no MQTT 5"),
         ([b"\x20\2\0\5"], "wrong password"),
-        ([b"\x20\5\0\0\2\x24\0"], "offers QoS 0 alone"),
+        ([b"\x20\5\0\0\2\x24\0", SUBSCRIBED], "offers QoS 0 alone"),
         ([ACCEPTED, b"\x90\5\0\1\0\1\x87"], "refuses the subscription to tele/+/#: not authorized; let user me read"),
         ([ACCEPTED, b"\x90\5\0\1\0\1\0"], "grants tele/+/# with QoS 0 alone"),
         ([ACCEPTED + b"\xe0\1\x8e"], "another client with the same client id took the session over"),
@@ -227,7 +227,8 @@ def test_why_it_is_not_connected_is_told_and_it_tries_again(answers: list[bytes]
     def twice(said: list[Any]) -> bool:
         return sum(isinstance(each, str) and why in each for each in said) > 1
 
-    scene = play(*answers, until=twice)
+    scene = play(*answers, until=lambda said: twice(said) or "resumed" in said)
+    assert twice(scene.owner.said)
     assert scene.server.connections > 1
     assert scene.counters.reconnects > 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -12,10 +13,12 @@ from unittest.mock import MagicMock
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.raspi.kafka.plugins.action import mosquitto_credentials
 from ansible_collections.raspi.kafka.plugins.action.mosquitto_credentials import ActionModule
 from ansible_collections.raspi.kafka.plugins.plugin_utils._credentials import (
     CredentialsError,
     File,
+    Plan,
     parse,
     plan,
     render,
@@ -100,8 +103,17 @@ def test_a_device_has_the_same_password_on_all_hosts_and_a_service_its_own(tmp_p
     assert passwords(first)["service"] != passwords(second)["service"]
 
 
-def test_hosts_at_once_agree_on_a_new_device(tmp_path: Path) -> None:
+def test_hosts_at_once_agree_on_a_new_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [tmp_path / f"pi{number}.yml" for number in range(8)]
+    # If nothing kept them apart, all would have looked into the files before one of them plans.
+    together = threading.Barrier(len(paths))
+
+    def plan_together(*arguments: Any) -> Plan:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        return plan(*arguments)
+
+    monkeypatch.setattr(mosquitto_credentials, "plan", plan_together)
     threads = [threading.Thread(target=ensure, args=(path,), kwargs={"devices": ["kitchen"]}) for path in paths]
     for thread in threads:
         thread.start()
@@ -188,3 +200,15 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     result = ensure(tmp_path / "file" / "pi1.yml", users=["a"])
     assert result["failed"]
     assert result["msg"].startswith(f"Cannot write {tmp_path}/file/pi1.yml:")
+
+
+def test_what_was_begun_is_removed_where_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_source: str, _target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "pi1.yml"
+    write(path, kitchen="k")
+    monkeypatch.setattr("os.replace", full)
+    assert ensure(path, users=["new"])["msg"].startswith(f"Cannot write {path}: No space left on device.")
+    assert os.listdir(tmp_path) == ["pi1.yml"]
+    assert passwords(path) == {"kitchen": "k"}

@@ -70,6 +70,10 @@ def test_another_order_is_told(change: dict[str, Any]) -> None:
     assert reason([record(1, **change), *ALL[1:]]) == "order"
 
 
+def test_two_partitions_are_no_order_even_where_their_numbers_rise() -> None:
+    assert reason([*ALL[:2], record(3, partition=3)]) == "order"
+
+
 def test_each_hop_is_told_where_there_is_one_clock() -> None:
     assert shown(hops(SENT, ALL, one_clock=True)) == {
         "puback": {"p50_ms": 0.4, "p99_ms": 0.4},

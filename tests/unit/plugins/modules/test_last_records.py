@@ -79,11 +79,31 @@ def test_silence_is_a_failure_and_no_endless_wait() -> None:
     assert silent.value.facts["reason"] == "timeout"
 
 
+def told(capsys: pytest.CaptureFixture[str], depth: int) -> dict[str, Any]:
+    """Run the module as Ansible does; returns its result."""
+    servers = {"bootstrap_servers": ["127.0.0.1:1"], "request_timeout_ms": 1000}
+    with patch_module_args({**servers, "topics": ["telemetry"], "depth": depth}), pytest.raises(SystemExit):
+        last_records.main()
+    return json.loads(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("depth", [0, 1000001])
 def test_a_depth_out_of_range_is_refused(depth: int, capsys: pytest.CaptureFixture[str]) -> None:
-    args = {"bootstrap_servers": ["127.0.0.1:1"], "topics": ["telemetry"], "depth": depth}
-    with patch_module_args(args), pytest.raises(SystemExit):
-        last_records.main()
-    result = json.loads(capsys.readouterr().out)
+    result = told(capsys, depth)
     assert (result["failed"], result["reason"]) == (True, "invalid")
     assert result["msg"].startswith(f"depth is {depth}.")
+
+
+@pytest.mark.parametrize(("depth", "complete"), [(3, True), (2, False)])
+def test_it_is_only_complete_where_all_was_read_from_the_beginning(
+    depth: int, complete: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consumer = Consumer([record(3 - depth), record(2)])
+    consumer.topics = lambda: {"telemetry", "others"}
+    consumer.partitions_for_topic = lambda _topic: {0}
+    consumer.beginning_offsets, consumer.end_offsets = lambda _tps: {TP: 0}, lambda _tps: {TP: 3}
+    consumer.close = lambda **_options: None
+    monkeypatch.setattr(last_records, "KafkaConsumer", lambda **_options: consumer)
+    monkeypatch.setattr(last_records, "TopicPartition", "{}-{}".format)
+    result = told(capsys, depth)
+    assert (result["changed"], result["complete"], list(result["records"])) == (False, complete, ["kitchen"])

@@ -161,3 +161,19 @@ def test_where_there_is_no_folder_it_is_a_sentence(tmp_path: Path, capsys: pytes
     result = module(tmp_path / "no" / "passwords", capsys, users={"kitchen": "s3cret"})
     assert result["failed"]
     assert result["msg"].startswith(f"Cannot place {tmp_path}/no/passwords: No such file or directory.")
+
+
+def test_a_file_that_is_no_text_is_a_sentence_and_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "passwords"
+    path.write_bytes(b"kitchen:\xff\n")
+    result = module(path, capsys, users={"kitchen": "s3cret"})
+    assert result["failed"]
+    assert result["msg"].startswith(f"Cannot read {path}: ")
+    assert path.read_bytes() == b"kitchen:\xff\n"
+
+
+def test_what_was_begun_is_removed_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "passwords" / "full").mkdir(parents=True)
+    with pytest.raises(UsersError, match="Cannot place"):
+        write(str(tmp_path / "passwords"), "a:b\n", ME)
+    assert os.listdir(tmp_path) == ["passwords"]
