@@ -43,7 +43,8 @@ class Bridge(Process):
         state = more.pop("state").state if "state" in more else root / "state"
         state.mkdir(exist_ok=True)
         self.state = state
-        (root / "password").write_text(f"{PASSWORD}\n")
+        self.password = root / "password"
+        self.password.write_text(f"{PASSWORD}\n")
         (self._metrics_port,) = free_ports(1)
         self._config = root / "bridge.yml"
         self._config.write_text(yaml.safe_dump(self._wanted(root, mosquitto, kafka, more)))
@@ -65,7 +66,7 @@ class Bridge(Process):
                 "port": mosquitto.port,
                 "username": BRIDGE,
                 "client_id": BRIDGE,
-                "password_file": str(root / "password"),
+                "password_file": str(self.password),
             },
             "kafka": {"bootstrap_servers": [kafka.server], "linger_ms": more.pop("linger_ms", 25)},
             "topics": [{"filter": "devices/+/#", "topic": TELEMETRY}],

@@ -46,7 +46,7 @@ def kafka(kafka_server: Kafka) -> Kafka:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    mosquitto = Mosquitto(tmp_path / "mosquitto", names(DEVICES))
+    mosquitto = Mosquitto(tmp_path / "mosquitto", names(DEVICES + 1))
     try:
         mosquitto.start()
         yield mosquitto

@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ConfigResource,
+    ConfigResourceType,
+    NewTopic,
+    ResourcePattern,
+    ResourceType,
+)
 
 from tests.e2e.conftest import PROPERTIES, free_ports, java, storage_tool, wait_for
 
@@ -21,8 +31,12 @@ if TYPE_CHECKING:
 
 TELEMETRY = "telemetry"
 DEAD_LETTERS = "dead-letters"
-# Its default is half of the heap.
-SMALL = "log.cleaner.dedupe.buffer.size=4194304\n"
+# The default of the buffer is half of the heap. Everybody may do everything until an ACL says otherwise.
+MORE = """\
+log.cleaner.dedupe.buffer.size=4194304
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+"""
 TOPICS = {TELEMETRY: (3, {}), DEAD_LETTERS: (1, {"max.message.bytes": "2097152"})}
 
 
@@ -34,7 +48,7 @@ class Kafka(Process):
         lan, local, wrong, closed, controller = free_ports(5)
         ports = {"lan": lan, "local": local, "wrong": wrong, "closed": closed, "controller": controller}
         properties = root / "server.properties"
-        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + SMALL)
+        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + MORE)
         cluster_id = storage_tool(class_path, "random-uuid").splitlines()[-1]
         storage_tool(class_path, "format", "-t", cluster_id, "-c", str(properties), "--standalone")
         self.server = f"127.0.0.1:{local}"
@@ -73,6 +87,16 @@ class Kafka(Process):
         with self.admin() as admin:
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
 
+    def forbid(self, name: str) -> None:
+        """Let nobody write a topic."""
+        with self.admin() as admin:
+            admin.create_acls([ACL("User:ANONYMOUS", "*", ACLOperation.WRITE, ACLPermissionType.DENY, topic(name))])
+
+    def allow(self, name: str) -> None:
+        """Take back what forbid() said."""
+        with self.admin() as admin:
+            admin.delete_acls([ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ANY, topic(name))])
+
     def delete(self, name: str) -> None:
         with self.admin() as admin:
             admin.delete_topics([name])
@@ -97,3 +121,7 @@ class Kafka(Process):
             return [record for each in partitions for record in found[each]]
         finally:
             consumer.close()
+
+
+def topic(name: str) -> ResourcePattern:
+    return ResourcePattern(ResourceType.TOPIC, name)

@@ -37,6 +37,7 @@ MOST_BYTES = 8 * 1024 * 1024
 SECONDS_TO_FLUSH = 5.0
 HOUSEKEEPING_S = 15.0
 METADATA_S = 5.0
+RECOVERY_POLL_S = 0.001
 REST = "the next process begins with what is not acknowledged"
 QOS = (("mqtt.qos", b"0"), ("mqtt.qos", b"1"))
 
@@ -170,8 +171,11 @@ class Bridge:
 
     def _arm(self) -> None:
         """Look for delivery reports while there is something to come."""
-        if self._poll_timer is None and self._delivery.pending:
-            self._poll_timer = self._loop.call_later(self._poll_s, self._poll)
+        delivery = self._delivery
+        if self._poll_timer is None and delivery.pending:
+            # In a recovery, each record of a device waits for the report on the one before it.
+            hurried = delivery.recovering and not delivery.held
+            self._poll_timer = self._loop.call_later(RECOVERY_POLL_S if hurried else self._poll_s, self._poll)
 
     def _poll(self) -> None:
         self._poll_timer = None
@@ -217,9 +221,7 @@ class Bridge:
     def _kafka_error(self, error: KafkaError) -> None:
         meaning = classify(error)
         self.counters.errors[meaning.value, error.name()] += 1
-        if meaning is ErrorClass.FATAL:
-            self._give_up(f"the Kafka producer can't go on: {error.str()}; {REST}")
-        elif not self._kafka_told:  # each try to connect is an error of its own
+        if not self._kafka_told:  # each try to connect is an error of its own
             what = "is out of reach" if meaning is ErrorClass.TRANSIENT else "refuses the bridge"
             self._tell_kafka(f"Kafka {what}: {error.str()}", landed=False)
 

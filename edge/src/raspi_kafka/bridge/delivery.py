@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError, KafkaException
 
 from .errors import ErrorClass, classify, error_of
-from .producer import BATCH_BYTES
 from .recovery import Recovery
 
 if TYPE_CHECKING:
@@ -27,8 +26,9 @@ class ProducerFatalError(Exception):
 class Delivery:
     """Takes records to Kafka, those of a device in order, whatever Kafka refuses meanwhile.
 
-    While all is well, records go to a producer that batches. Once a record fails, those behind it would overtake it: so
-    nothing more is sent, what is under way ends, and a Recovery takes over until all records have landed.
+    While all is well, records go to a producer that batches, and that ends itself with the first refusal, so that
+    nothing overtakes what was refused. What is under way then comes back, and a Recovery takes over until all records
+    have landed.
 
     :ivar pending: records that Kafka does not have yet.
     :ivar bytes: of their content.
@@ -87,8 +87,11 @@ class Delivery:
         self.send(record)
 
     def poll(self) -> bool:
-        """Serve delivery reports; tell whether a record landed."""
-        self._producer.poll(0)
+        """Serve delivery reports; tell whether a record landed.
+
+        :raises ProducerFatalError: the producer can't go on.
+        """
+        self._serve()
         landed = bool(self._reports) and self._take_reports()
         if self._recovery is not None:
             self._recover(self._recovery)
@@ -97,7 +100,6 @@ class Delivery:
     def close(self) -> None:
         """Give up what has not landed; the MQTT server still has it."""
         self._producer.purge()
-        self._producer.poll(0)
 
     def metadata_answered(self, timeout_s: float) -> bool:
         """Tell whether Kafka answers and each partition of each topic has a leader; this waits."""
@@ -106,6 +108,14 @@ class Delivery:
         except KafkaException:
             return False
         return all(each.leader >= 0 for topic in topics for each in topic.partitions.values())
+
+    def _serve(self) -> None:
+        try:
+            self._producer.poll(0)
+        except KafkaException as ended:
+            error = error_of(ended)
+            if error.code() != KafkaError._GAPLESS_GUARANTEE:
+                raise ProducerFatalError(error.str()) from ended
 
     def _produce(self, record: Record) -> None:
         try:
@@ -137,25 +147,20 @@ class Delivery:
 
     def _failed(self, record: Record, error: KafkaError) -> None:
         meaning = self._meaning(record, error)
-        if meaning is ErrorClass.FATAL:
-            raise ProducerFatalError(error.str())
         recovery = self._recovery
-        if meaning is ErrorClass.RECORD and (record.size > BATCH_BYTES or (recovery is not None and recovery.began)):
-            self._refused(record, error)
-            if recovery is None:
-                self._produce(record)
-                return
         if recovery is None:
             self._recovery = recovery = Recovery()
             # Only what no request has carried yet can be taken back without a doubt whether Kafka has it.
             self._producer.purge(in_queue=True, in_flight=False)
+        elif recovery.began and meaning is ErrorClass.RECORD:  # before that, it was a verdict on a whole batch
+            self._refused(record, error)
         recovery.failed(record, error, meaning, self._clock())
 
     def _meaning(self, record: Record, error: KafkaError) -> ErrorClass:
         meaning = classify(error)
         if meaning is ErrorClass.RECORD and record.target == self._dead_letter_topic and not record.value:
             meaning = ErrorClass.TARGET  # there is nothing left that could be left out
-        if error.code() != KafkaError._PURGE_QUEUE:
+        if error.code() not in (KafkaError._PURGE_QUEUE, KafkaError._FATAL):
             self._counters.errors[meaning.value, error.name()] += 1
         return meaning
 

@@ -45,15 +45,15 @@ TRANSIENT_CODES = codes(
     *("INVALID_MSG", "NOT_CONTROLLER", "THROTTLING_QUOTA_EXCEEDED", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH"),
     # Those that a producer with idempotence meets when it begins anew.
     *("OUT_OF_ORDER_SEQUENCE_NUMBER", "UNKNOWN_PRODUCER_ID", "CONCURRENT_TRANSACTIONS"),
-    # What the bridge takes back itself, to keep the order.
-    *("_PURGE_QUEUE", "_PURGE_INFLIGHT"),
+    # What comes back from a producer that has ended to keep the order. If it has ended for good, poll() tells so.
+    *("_PURGE_QUEUE", "_PURGE_INFLIGHT", "_FATAL", "_GAPLESS_GUARANTEE"),
 )
 
 
 def classify(error: KafkaError) -> ErrorClass:
     """Return what an error means."""
     code = error.code()
-    if error.fatal() or code == KafkaError._FATAL:
+    if error.fatal() and code != KafkaError._GAPLESS_GUARANTEE:
         return ErrorClass.FATAL
     for found, members in (
         (ErrorClass.RECORD, RECORD_CODES),

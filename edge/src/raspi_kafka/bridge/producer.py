@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from .config import Kafka
 
-# A record above this is alone in its batch, so a refusal of the batch is its own. With the 120 to 250 bytes of usual
-# telemetry a batch is full at some 500 records.
+# With the 120 to 250 bytes of usual telemetry, some 500 records.
 BATCH_BYTES = 131_072
 # Above Mosquitto's max_packet_size, which the role sets to 1.5 MiB, with headers; the dead-letter topic takes as much.
 MESSAGE_BYTES = 2_097_152
@@ -30,6 +29,9 @@ def settings(kafka: Kafka) -> dict[str, Any]:
         "client.id": "raspi-kafka-bridge",
         "acks": "all",
         "enable.idempotence": True,
+        # A batch that is refused ends this producer. Else the batches behind it, which are with the broker already,
+        # would land before its records are tried again: measured, all of the 42 records that were behind.
+        "enable.gapless.guarantee": True,
         "message.timeout.ms": 0,  # an outage fails no record
         "linger.ms": kafka.linger_ms,
         "batch.size": BATCH_BYTES,
@@ -47,6 +49,7 @@ def single(kafka: Kafka) -> dict[str, Any]:
     """Return the settings of the producer that sends each record on its own, so that each has a verdict of its own."""
     return {
         **settings(kafka),
+        "enable.gapless.guarantee": False,  # one record of a device at a time: its order is not at stake
         "linger.ms": 0,
         "batch.num.messages": 1,
         "topic.metadata.propagation.max.ms": 5000,  # the topic was unknown before: no need to doubt it for 30 s again
