@@ -31,7 +31,7 @@ class Row(NamedTuple):
         ours = statistics.median(self.ours)
         stock = statistics.median(self.stock) if self.stock else None
         ratio = ours / stock if stock else float("nan")
-        beside = ["-", "-"] if stock is None else [f"{stock:.4g}", f"{ratio:.2f}"]
+        beside = ["-" if stock is None else f"{stock:.4g}", f"{ratio:.2f}" if stock else "-"]
         return [self.what, f"{ours:.4g}", *beside, self._wanted(ours, ratio)]
 
     def _wanted(self, ours: float, ratio: float) -> str:
