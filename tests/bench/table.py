@@ -13,18 +13,37 @@ from tests.hosts import engine
 
 
 class Row(NamedTuple):
-    """One measure of both; `target` is what ours may be at most, as a part of stock."""
+    """One measure of both; stock may be absent.
+
+    :ivar target: what ours may be at most, as a part of stock.
+    :ivar least: what ours has to be at least, as a multiple of stock.
+    :ivar limit: what ours may be at most, whatever stock is.
+    """
 
     what: str
     ours: Sequence[float]
     stock: Sequence[float]
     target: float | None = None
+    least: float | None = None
+    limit: float | None = None
 
     def cells(self) -> list[str]:
-        ours, stock = statistics.median(self.ours), statistics.median(self.stock)
+        ours = statistics.median(self.ours)
+        stock = statistics.median(self.stock) if self.stock else None
         ratio = ours / stock if stock else float("nan")
-        wanted = "" if self.target is None else f"<= {self.target:.2f}{'' if ratio <= self.target else '  MISSED'}"
-        return [self.what, f"{ours:.4g}", f"{stock:.4g}", f"{ratio:.2f}", wanted]
+        beside = ["-" if stock is None else f"{stock:.4g}", f"{ratio:.2f}" if stock else "-"]
+        return [self.what, f"{ours:.4g}", *beside, self._wanted(ours, ratio)]
+
+    def _wanted(self, ours: float, ratio: float) -> str:
+        targets = []
+        if self.target is not None and self.stock:
+            targets.append((f"<= {self.target:.2f}", ratio <= self.target))
+        if self.least is not None and self.stock:
+            targets.append((f">= {self.least:.2f}", ratio >= self.least))
+        if self.limit is not None:
+            targets.append((f"ours <= {self.limit:g}", ours <= self.limit))
+        missed = not all(held for _text, held in targets)
+        return ", ".join(text for text, _held in targets) + "  MISSED" * missed
 
 
 def table(title: str, rows: list[Row], notes: str) -> str:
@@ -39,14 +58,20 @@ def table(title: str, rows: list[Row], notes: str) -> str:
 
 def machine(container: str) -> str:
     """What was measured on."""
-    facts = Path("/proc/cpuinfo").read_text()
-    cpu = next((line.partition(": ")[2] for line in facts.splitlines() if line.startswith("model name")), "")
-    memory = int(Path("/proc/meminfo").read_text().split()[1]) >> 20
     java = ". $(readlink -f /usr/bin/java | sed s,/bin/java,,)/release && echo $JAVA_RUNTIME_VERSION"
     inside = engine.docker("exec", container, "sh", "-c", java, what="cannot ask for the version of Java")
     release = engine.docker("exec", container, "readlink", "/opt/kafka/current", what="cannot ask for the release")
-    load = Path("/proc/loadavg").read_text().split()[0]
-    return (
-        f"{cpu or platform.machine()}, {os.cpu_count()} CPUs, {memory} GiB, Linux {platform.release()}\n"
-        f"Java {inside}, Kafka {release.rpartition('/')[2]}; load {load}"
-    )
+    return f"{computer()}\nJava {inside}, Kafka {release.rpartition('/')[2]}; load {load()}"
+
+
+def computer() -> str:
+    """The machine itself."""
+    facts = Path("/proc/cpuinfo").read_text()
+    cpu = next((line.partition(": ")[2] for line in facts.splitlines() if line.startswith("model name")), "")
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) >> 20
+    return f"{cpu or platform.machine()}, {os.cpu_count()} CPUs, {memory} GiB, Linux {platform.release()}"
+
+
+def load() -> str:
+    """How many processes have wanted a CPU at once, over the last minute."""
+    return Path("/proc/loadavg").read_text().split()[0]

@@ -13,7 +13,7 @@ from tests.hosts.cache import REPOSITORY
 
 from .account import Account, account, acknowledged, stored
 from .bridge import Bridge
-from .kafka import TOPICS, Kafka
+from .kafka import Kafka
 from .mosquitto import Mosquitto
 from .process import Process
 from .sender import names
@@ -41,10 +41,7 @@ def kafka(kafka_server: Kafka) -> Kafka:
     """Kafka with empty topics."""
     if not kafka_server.running:
         kafka_server.start()
-    for name in TOPICS:
-        if kafka_server.has(name):
-            kafka_server.delete(name)
-    kafka_server.create(*TOPICS)
+    kafka_server.empty()
     return kafka_server
 
 

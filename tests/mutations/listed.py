@@ -3766,7 +3766,7 @@ MUTATIONS = [
         "test_mosquitto.py",
         (
             "a device that this control node lost cannot be revoked",
-            "test_a_device_that_this_control_node_lost_can_be_revoked",
+            "test_of_several_devices_that_this_control_node_lost_one_can_be_revoked",
             "  when: __mosquitto_revoked | default([]) | length == 0\n",
             "",
         ),
@@ -4014,8 +4014,8 @@ MUTATIONS = [
         (
             "what is in flight is tried again",
             "test_what_is_in_flight_is_waited_for",
-            "if self.in_flight:",
-            "if False:",
+            "if self.in_flight:\n",
+            "if False:\n",
         ),
         (
             "what a request has carried in vain is waited for without end",

@@ -40,29 +40,25 @@ SHARDS = {
         ),
     ),
     "gateway": Shard(
-        ("molecule gateway", "bridge"),
+        ("molecule gateway",),
         (
             *(
                 "molecule/gateway/*",
-                "tests/bridge/*",
                 "tests/hosts/mqtt.py",
-                "edge/*",
                 "roles/mosquitto/*",
                 "roles/mqtt_bridge/*",
+                "playbooks/*device*",
             ),
             *(
                 "plugins/modules/mosquitto_*.py",
                 "plugins/action/mosquitto_*.py",
                 "plugins/plugin_utils/_credentials.py",
             ),
-            *(
-                "plugins/modules/publish_consume.py",
-                "plugins/module_utils/_mqtt_proof.py",
-                "plugins/filter/tree_faults.py",
-            ),
-            "playbooks/device.yml",
+            *("plugins/modules/publish_consume.py", "plugins/module_utils/_mqtt_proof.py"),
+            *("plugins/modules/last_records.py", "plugins/filter/tree_faults.py", "plugins/filter/last_heard.py"),
         ),
     ),
+    "bridge": Shard(("bridge",), ("tests/bridge/*", "edge/*", "tests/unit/edge/*")),
     "cluster": Shard(
         ("molecule cluster",),
         (

@@ -21,8 +21,8 @@ def host(root: Path, name: str = "pi1", answers: dict[str, Any] | None = None, *
     """A Raspberry Pi with 4 GB, Debian 13, and nothing of ours on it."""
     told = {
         "setup": [{"ansible_facts": {**FACTS, "distribution_major_version": "13"}}],
-        "stat": [{"stat": {"exists": False}}],
-        "systemd_service": [{"status": {"LoadState": "not-found"}}],
+        # Mosquitto keeps a session for the bridge.
+        "stat": [{"stat": {"exists": True}}],
         # No listeners, no package missing, the version, and files as they were read.
         "command": [{"stdout": ""}, {"stdout": "0 0"}, {"stdout": "2.0.21-1", "rc": 0}, {"rc": 0}],
         "host_files": [{"changed": True, "changed_paths": []}],
@@ -165,6 +165,7 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
     assert lines(deployed, "acl") == [
         "user raspi-kafka-bridge",
         "topic read devices/+/#",
+        "topic read raspi-kafka-verify/+/#",
         "topic read tele/+/#",
         "topic read stat/+/#",
         "topic read zigbee2mqtt/+/#",
@@ -172,6 +173,8 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "user home",
         "topic write zigbee2mqtt/+/#",
         "topic read zigbee2mqtt/#",
+        "user raspi-kafka-verify",
+        "topic write raspi-kafka-verify/+/#",
         "user zigbee2mqtt",
         "topic write zigbee2mqtt/+/#",
         "topic read zigbee2mqtt/#",
@@ -227,6 +230,16 @@ def test_services_and_publishers_get_passwords_and_devices_keep_theirs(deployed:
     assert kept["kitchen"] == "the-password-of-the-kitchen"
     asked, wanted = deployed.host.given("mosquitto_users")
     assert (asked["_ansible_check_mode"], wanted["users"]) == (True, kept)
+
+
+def test_devices_wait_until_mosquitto_keeps_a_session_for_the_bridge(tmp_path: Path) -> None:
+    """What they send before is acknowledged, and kept for nobody."""
+    known(tmp_path, kitchen="k")
+    one = host(tmp_path, answers={"stat": [{"stat": {"exists": False}}]})
+    code, said = deploy(tmp_path, one)
+    assert code == 0, said
+    assert one.given("mosquitto_users")[-1]["users"].keys() == {"raspi-kafka-bridge", "raspi-kafka-verify"}
+    assert credentials(tmp_path)["kitchen"] == "k"
 
 
 def test_no_password_is_said_however_loudly(deployed: Deployed) -> None:
@@ -428,11 +441,14 @@ def test_a_dry_run_revokes_nobody(tmp_path: Path) -> None:
     assert "kitchen would no longer publish to pi1" in said
 
 
-def test_a_device_that_this_control_node_lost_can_be_revoked(tmp_path: Path) -> None:
-    answers = {"mosquitto_users": [{"users": ["kitchen"]}, {"removed": ["kitchen"]}]}
-    _one, said = device(tmp_path, "-e", "revoke=kitchen", **answers)
+def test_of_several_devices_that_this_control_node_lost_one_can_be_revoked(tmp_path: Path) -> None:
+    """Nobody gets a password meanwhile: the bridge would lose the one that it has on the host."""
+    answers = {"mosquitto_users": [{"users": ["kitchen", "bath"]}, {"removed": ["kitchen"]}]}
+    one, said = device(tmp_path, "-e", "revoke=kitchen", **answers)
     assert failures(said) == {}
     assert "kitchen may no longer publish to pi1" in said
+    asked = one.given("mosquitto_users")[-1]
+    assert (asked["users"], asked["absent"]) == ({}, ["kitchen"])
 
 
 @pytest.mark.parametrize("name", ["a/b", "-a", "x" * 65, "a b", "raspi-kafka-verify"])

@@ -91,6 +91,14 @@ TREE = case(
     "mqtt_bridge : Refuse topic trees that go to a Kafka topic that nobody has declared",
     "The MQTT topics tele/+/# go to the Kafka topics tasmota, which topics_declared does not have",
 )
+
+
+def otherwise(what: str) -> Any:
+    """A declaration that the bridge's role would undo with each run."""
+    task = "mqtt_bridge : Refuse topics that are declared otherwise than the bridge needs them"
+    return case(task, f"topics_declared says otherwise of {what} than the bridge")
+
+
 CASES = {
     "nothing": case("pi_host : Write what spares the card and guards the clock", NOT_REFUSED)(),
     "a topic that only time bounds": case(
@@ -155,6 +163,18 @@ CASES = {
     "a linger before the message": BRIDGE(mqtt_bridge_linger_ms=-1),
     "a low port for metrics": BRIDGE(mqtt_bridge_metrics_port=80),
     "a port for metrics that is none": BRIDGE(mqtt_bridge_metrics_port=65536),
+    "metrics on the port of devices": BRIDGE(mqtt_bridge_metrics_port=1883),
+    "metrics on a port of Kafka": BRIDGE(mqtt_bridge_metrics_port=19092),
+    "two schemas of one name": BRIDGE(
+        mosquitto_trees=[{"filter": "tele/+/#"}],
+        mqtt_bridge_schemas={"devices/+/#": "/a/schema.json", "tele/+/#": "/b/schema.json"},
+    ),
+    "a topic of devices with their own time": otherwise("message.timestamp.type")(
+        topics_declared=[{"name": "telemetry", "configs": {"message.timestamp.type": "CreateTime"}}]
+    ),
+    "the topic of dead letters": otherwise("dead-letters")(
+        topics_declared=[{"name": "telemetry"}, {"name": "dead-letters"}]
+    ),
     "a schema for a filter that no tree has": BRIDGE(mqtt_bridge_schemas={"devices/+": "/schema.json"}),
     "a schema that is not there": SCHEMA(mqtt_bridge_schemas={"devices/+/#": "/nowhere.json"})._replace(
         text="/nowhere.json of mqtt_bridge_schemas cannot be read"
@@ -383,7 +403,7 @@ def proven_from_here(tmp_path: Path, answer: dict[str, Any], **mqtt: Any) -> tup
     """Run the role of the proof, with answers for the control node; returns what failed and the control node."""
     keep_password(tmp_path)
     here = Host(tmp_path, "control-node", {"produce_consume": [answer], "publish_consume": [mqtt]})
-    told = {"produce_consume": [{"brokers": [{"address": "192.0.2.5:9092"}]}]}
+    told = {"produce_consume": [{"brokers": [{"id": 1, "address": "192.0.2.5:9092"}]}]}
     # By its full name the connection is another one than the local connection that proves nothing more.
     variables = {"ansible_connection": "ansible.builtin.local"}
     one = Host(tmp_path, "pi1", told, python_venv_control_python=str(here.folder / "python"), **variables)
@@ -407,7 +427,7 @@ def test_a_device_is_proven_at_the_address_of_the_pi_from_here_too(tmp_path: Pat
     failed, here = proven_from_here(tmp_path, {"brokers": []})
     assert failed == {}
     asked = [(one["mqtt_host"], one["device"], one.get("one_clock", False)) for one in here.given("publish_consume")]
-    assert asked == [("pi1", "raspi-kafka-verify", False)]
+    assert asked == [("192.0.2.5", "raspi-kafka-verify", False)]
 
 
 def test_a_mosquitto_that_only_the_pi_reaches_is_a_failure(tmp_path: Path) -> None:

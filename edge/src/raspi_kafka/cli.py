@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -14,6 +15,9 @@ from .bridge import config
 
 # systemd-journald reads the priority of a line from its beginning (sd-daemon(3)).
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+# Twice what the records under way are. Once Kafka has a record no cycle holds it, so to look through all of them after
+# each 700 new objects finds nothing; that was a tenth of the CPU time of a drain.
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class JournalFormatter(logging.Formatter):
@@ -52,6 +56,8 @@ def run(wanted: config.Config) -> int:
     from .bridge.bridge import Bridge, BridgeError  # noqa: PLC0415
 
     set_up_logging()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
     async def bridge() -> None:
         await Bridge(wanted).run()

@@ -256,19 +256,6 @@ def test_what_is_in_flight_is_waited_for(delivery: Delivery, kafka: Kafka, clock
     assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
 
 
-def test_after_a_refusal_each_device_has_one_record_under_way(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
-    kafka.verdict = lambda _sent: KafkaError._TRANSPORT
-    send(delivery, "a1", "a2", "b1", "b2")
-    kafka.producers[0].serve()
-    kafka.verdict = lambda _sent: None
-    for _turn in range(5):
-        delivery.poll()
-        clock.now += 1
-    assert [sent.value for sent in kafka.producers[-1].queue] == [b"a1", b"b1"]
-    settle(delivery, kafka, clock)
-    assert sorted(kafka.values("telemetry")) == [b"a1", b"a2", b"b1", b"b2"]
-
-
 def test_what_a_request_has_carried_in_vain_is_taken_back_too(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
     """It queues up again after all else was taken back, in a producer that sends nothing any more."""
     refused = [b"a1"]
@@ -283,6 +270,19 @@ def test_what_a_request_has_carried_in_vain_is_taken_back_too(delivery: Delivery
     refused.clear()
     settle(delivery, kafka, clock)
     assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
+
+
+def test_after_a_refusal_each_device_has_one_record_under_way(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
+    kafka.verdict = lambda _sent: KafkaError._TRANSPORT
+    send(delivery, "a1", "a2", "b1", "b2")
+    kafka.producers[0].serve()
+    kafka.verdict = lambda _sent: None
+    for _turn in range(5):
+        delivery.poll()
+        clock.now += 1
+    assert [sent.value for sent in kafka.producers[-1].queue] == [b"a1", b"b1"]
+    settle(delivery, kafka, clock)
+    assert sorted(kafka.values("telemetry")) == [b"a1", b"a2", b"b1", b"b2"]
 
 
 def test_while_it_is_held_one_record_tries(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:

@@ -14,6 +14,7 @@ class Record:
     """A message, where it goes, and how far it has come.
 
     :ivar topic: the MQTT topic, UTF-8.
+    :ivar size: bytes of topic and payload.
     :ivar packet_id: 0 with QoS 0.
     :ivar number: counts the records of the process.
     :ivar born: seconds of the loop's clock when it was received.
@@ -25,13 +26,14 @@ class Record:
     """
 
     __slots__ = (
-        *("topic", "payload", "packet_id", "number", "born", "target", "key", "headers", "value"),
+        *("topic", "payload", "size", "packet_id", "number", "born", "target", "key", "headers", "value"),
         *("delivered", "error", "reports"),
     )
 
     def __init__(self, topic: bytes, payload: bytes, packet_id: int, born: float) -> None:
         self.topic = topic
         self.payload = payload
+        self.size = len(payload) + len(topic)
         self.packet_id = packet_id
         self.number = 0
         self.born = born
@@ -42,11 +44,6 @@ class Record:
         self.delivered = False
         self.error: KafkaError | None = None
         self.reports: list[Record] = []
-
-    @property
-    def size(self) -> int:
-        """Bytes of its content."""
-        return len(self.payload) + len(self.topic)
 
     def reported(self, error: KafkaError | None, _message: Message | None) -> None:
         """Take a delivery report."""
