@@ -6,7 +6,12 @@ import json
 import re
 from typing import Any
 
+import pytest
 from conftest import OnPi
+
+from tests.hosts import cache
+
+FILES = cache.REPOSITORY / "roles" / "python_venv" / "files"
 
 
 def test_the_broker_is_enabled_and_runs_as_its_own_user(host: Any) -> None:
@@ -61,9 +66,13 @@ def test_disk_and_manifest_agree_on_the_identity(host: Any) -> None:
     assert int(meta["node.id"]) == manifest["node_id"] == 1
 
 
-def test_python_packages_are_those_of_the_lock_file(host: Any) -> None:
-    frozen = host.check_output("/opt/raspi-kafka/venv/bin/python -m pip freeze --disable-pip-version-check").split()
-    assert {one.lower() for one in frozen} == {"crc32c==2.9.post0", "kafka-python==3.0.12"}
+@pytest.mark.parametrize(("environment", "lock"), [("venv", "requirements.txt"), ("edge", "edge.txt")])
+def test_python_packages_are_those_of_the_lock_file(host: Any, environment: str, lock: str) -> None:
+    locked = re.findall(r"^\S+==\S+", (FILES / lock).read_text(), re.MULTILINE)
+    python = f"/opt/raspi-kafka/{environment}/bin/python"
+    frozen = host.check_output(f"{python} -m pip freeze --disable-pip-version-check").splitlines()
+    others = [one.lower().replace("_", "-") for one in frozen if not one.startswith("raspi-kafka @ ")]
+    assert sorted(others) == sorted(locked)
 
 
 def test_min_insync_replicas_is_a_cluster_wide_default(on: OnPi) -> None:
