@@ -47,7 +47,7 @@ class Bridge(Process):
         self.password.write_text(f"{PASSWORD}\n")
         (self._metrics_port,) = free_ports(1)
         self._config = root / "bridge.yml"
-        self._config.write_text(yaml.safe_dump(self._wanted(root, mosquitto, kafka, more)))
+        self._config.write_text(yaml.safe_dump(self._wanted(mosquitto, kafka, more)))
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(root / "notify"))
         self._notes: list[str] = []
@@ -60,7 +60,7 @@ class Bridge(Process):
         command = [sys.executable, "-m", module, "bridge", "--config", self._config]
         super().__init__(command, root / "log", env)
 
-    def _wanted(self, root: Path, mosquitto: Mosquitto, kafka: Kafka, more: dict[str, Any]) -> dict[str, Any]:
+    def _wanted(self, mosquitto: Mosquitto, kafka: Kafka, more: dict[str, Any]) -> dict[str, Any]:
         return {
             "mqtt": {
                 "port": mosquitto.port,

@@ -25,6 +25,7 @@ RATE = 500
 BURST = 900
 # Far above what a request takes; less would only find less.
 SECONDS_UNSEEN = 3
+TOO_LARGE = 'dead_lettered_total{error="MSG_SIZE_TOO_LARGE"}'
 OTHER = names(DEVICES + 1)[-1]
 
 
@@ -81,6 +82,22 @@ def test_records_that_are_too_large_do_not_change_the_order_of_others(line: Line
     assert (found.lost, found.duplicated, found.disordered) == (0, 0, 0)
     letters = line.kafka.records(DEAD_LETTERS)
     assert [int(letter.value[:5]) for letter in letters] == list(range(20))
+
+
+def test_what_no_topic_takes_does_not_stop_what_flows_beside_it(line: Line) -> None:
+    """Requests are under way, to other partitions too, at the moment of each refusal."""
+    bridge = line.bridge()
+    bridge.start()
+    sender = line.sender(RATE, 10**9)
+    with Client(line.mosquitto.port, OTHER) as device:
+        for number in range(50):
+            device.publish(f"devices/{OTHER}/telemetry", b"%05d" % number + b"x" * 1_200_000)
+    until("all are dead letters", lambda: bridge.metrics().get(TOO_LARGE) == 50, timeout=180)
+    assert sender.stop() == 0
+    bridge.quiet()
+    found = line.account()
+    assert (found.lost, found.duplicated, found.disordered) == (0, 0, 0)
+    assert [int(letter.value[:5]) for letter in line.kafka.records(DEAD_LETTERS)] == list(range(50))
 
 
 def test_a_batch_that_is_refused_is_not_overtaken_by_those_behind_it(kafka: Kafka) -> None:

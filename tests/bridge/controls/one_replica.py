@@ -11,7 +11,7 @@ from raspi_kafka.cli import main
 class Trusting(bridge.Bridge):
     def producer_settings(self) -> tuple[dict, dict]:
         batching, single = super().producer_settings()
-        less = {"acks": 1, "enable.idempotence": False}
+        less = {"acks": 1, "enable.idempotence": False, "enable.gapless.guarantee": False}
         return {**batching, **less}, {**single, **less}
 
 

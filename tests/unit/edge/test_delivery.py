@@ -232,6 +232,22 @@ def test_what_is_in_flight_is_waited_for(delivery: Delivery, kafka: Kafka, clock
     assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
 
 
+def test_what_a_request_has_carried_in_vain_is_taken_back_too(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
+    """It queues up again after all else was taken back, in a producer that sends nothing any more."""
+    refused = [b"a1"]
+    kafka.verdict = lambda sent: TARGET if sent.value in refused else None
+    producer = kafka.producers[0]
+    send(delivery, "a1", "b1")
+    producer.in_flight.append(producer.queue.pop())
+    producer.serve()
+    for _turn in range(3):
+        delivery.poll()
+    producer.queue.append(producer.in_flight.pop())
+    refused.clear()
+    settle(delivery, kafka, clock)
+    assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
+
+
 def test_while_it_is_held_one_record_tries(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
     kafka.verdict = lambda _sent: TARGET
     send(delivery, *(f"{device}1" for device in "abcdef"))

@@ -204,11 +204,11 @@ def test_messages_right_behind_connack_come_after_it_and_before_anything_else() 
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ([b"\x20\3\0\x86\0"], "wrong password or unknown user; give the server the password"),
-        ([b"\x20\3\0\x87\0"], "not authorized; allow the user and its client id me"),
+        ([b"\x20\3\0\x86\0"], "wrong password, unknown user, or not authorized; give the server"),
+        ([b"\x20\3\0\x87\0"], "and let it have client id me"),
         ([b"\x20\3\0\x89\0"], "server busy"),
         ([b"\x20\2\0\1"], "speaks no MQTT 5"),
-        ([b"\x20\2\0\5"], "not authorized"),
+        ([b"\x20\2\0\5"], "wrong password"),
         ([b"\x20\5\0\0\2\x24\0"], "offers QoS 0 alone"),
         ([ACCEPTED, b"\x90\5\0\1\0\1\x87"], "refuses the subscription to tele/+/#: not authorized; let user me read"),
         ([ACCEPTED, b"\x90\5\0\1\0\1\0"], "grants tele/+/# with QoS 0 alone"),

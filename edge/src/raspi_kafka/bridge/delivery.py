@@ -150,8 +150,6 @@ class Delivery:
         recovery = self._recovery
         if recovery is None:
             self._recovery = recovery = Recovery()
-            # Only what no request has carried yet can be taken back without a doubt whether Kafka has it.
-            self._producer.purge(in_queue=True, in_flight=False)
         elif recovery.began and meaning is ErrorClass.RECORD:  # before that, it was a verdict on a whole batch
             self._refused(record, error)
         recovery.failed(record, error, meaning, self._clock())
@@ -181,7 +179,10 @@ class Delivery:
 
     def _recover(self, recovery: Recovery) -> None:
         if not recovery.began:
-            if self.in_flight or self._reports:
+            # Only what no request carries can be taken back without a doubt whether Kafka has it. What a request has
+            # carried in vain queues up again, in a producer that has ended and so never sends it.
+            self._producer.purge(in_queue=True, in_flight=False)
+            if self.in_flight:
                 return
             self._producer = self._single()
             recovery.begin()

@@ -192,8 +192,9 @@ def refusal(code: int, mqtt: Mqtt) -> str:
     who = f"the MQTT server at {mqtt.host}:{mqtt.port} refuses user {mqtt.username}"
     if code in (0x01, 0x84):
         return f"{who}: it speaks no MQTT 5; use Mosquitto 2 or another server that does"
-    if code in (0x04, 0x86):
-        return f"{who}: wrong password or unknown user; give the server the password of mqtt.password_file"
-    if code in (0x05, 0x87):
-        return f"{who}: not authorized; allow the user and its client id {mqtt.client_id} there"
+    if code in (0x04, 0x05, 0x86, 0x87):  # Mosquitto 2.0 says "not authorized" of a wrong password too
+        return (
+            f"{who}: wrong password, unknown user, or not authorized; give the server this user with the password of "
+            f"mqtt.password_file, and let it have client id {mqtt.client_id}"
+        )
     return f"{who}: {reason(code)}; look at its log"
