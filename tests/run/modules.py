@@ -1,4 +1,7 @@
-"""The modules against a real broker that runs on this machine, out of the same archive that hosts get."""
+"""Tests with real brokers that run on this machine, out of the same archive that hosts get.
+
+python3 -m tests.run.modules [FOLDER]: tests/e2e, which has the modules, if none is named.
+"""
 
 from __future__ import annotations
 
@@ -15,4 +18,4 @@ if __name__ == "__main__":
         os.environ["RASPI_KAFKA_ARCHIVE"] = str(archive.build().path)
     except Failure as failure:
         sys.exit(str(failure))
-    sys.exit(subprocess.run(["pytest", "tests/e2e"], check=False).returncode)
+    sys.exit(subprocess.run(["pytest", *(sys.argv[1:] or ["tests/e2e"])], check=False).returncode)

@@ -120,7 +120,7 @@ def checks() -> list[Stage]:
         scenario("gateway", 2400),
         scenario("cluster", 2400),
         *(check(name, ["pytest", "-v", "--exitfirst", f"tests/{name}"], 2400, MACHINE, live=True) for name in CLUSTERS),
-        check(BRIDGE, ["pytest", "-v", f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
+        check(BRIDGE, [*MODULES, f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),

@@ -24,6 +24,7 @@ FILTERS = ("devices/+/#", "tele/+/#")
 ACCEPTED = b"\x20\3\0\0\0"
 RESUMED = b"\x20\3\1\0\0"
 SUBSCRIBED = b"\x90\5\0\1\0\1\1"
+DISCONNECT = 0xE0
 DEADLINE_S = 30
 
 
@@ -82,7 +83,7 @@ class Server:
                 assert length < 0x80
                 self.got.append(bytes([first, length]) + await reader.readexactly(length))
                 answer = next(answers, None)
-                if answer == b"":
+                if answer == b"" or first == DISCONNECT:
                     break
                 writer.write(answer or b"")
         except asyncio.IncompleteReadError:

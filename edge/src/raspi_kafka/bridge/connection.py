@@ -41,6 +41,7 @@ class Connection(asyncio.Protocol):
         self._ping: asyncio.TimerHandle | None = None
         self._ping_unanswered = False
         self._why = ""
+        self._ending = False
         self.reading = True
         self.closed: asyncio.Future[str] = self._loop.create_future()
 
@@ -51,6 +52,8 @@ class Connection(asyncio.Protocol):
         self._transport.write(packets.connect(self._login))
 
     def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
         try:
             came = self._parser.feed(data)
         except MalformedPacketError as wrong:
@@ -125,10 +128,16 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def disconnect(self) -> None:
-        """End it in good order; the session goes on."""
+        """Let the server end it in good order; the session goes on.
+
+        A socket that is closed with something unread is reset, and the server then loses PUBACKs that it has not read
+        (RFC 1122, 4.2.2.13): so what still comes is read and left to the next connection, until the server closes.
+        """
         self._why = "the bridge ended it"
+        self._ending = True
         self.write(packets.DISCONNECT_BYTES)
-        self._transport.close()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def abort(self, why: str) -> None:
         """End it at once."""

@@ -95,6 +95,7 @@ class Subscriber:
         except asyncio.CancelledError:
             connection.disconnect()
             await asyncio.wait({connection.closed}, timeout=SECONDS_TO_DISCONNECT)
+            connection.abort("the server did not close it")
             raise
         return await connection.closed
 
