@@ -96,7 +96,8 @@ def test_a_topic_that_is_deleted_and_made_again_gets_messages_again(line: Line) 
     until("messages flow", lambda: bridge.metrics()["acked_total"] > RATE)
     line.kafka.delete(TELEMETRY)
     until("the bridge holds", lambda: bridge.metrics()["held"] == 1, timeout=120)
-    assert any(note.startswith(f"STATUS=Kafka refuses topic {TELEMETRY}") for note in bridge.notes())
+    told = f"STATUS=Kafka refuses topic {TELEMETRY}"
+    until("the status says so", lambda: any(note.startswith(told) for note in bridge.notes()))
     line.kafka.create(TELEMETRY)
     assert sender.stop() == 0
     bridge.quiet()
