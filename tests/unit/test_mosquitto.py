@@ -394,8 +394,9 @@ def device(root: Path, *arguments: str, hosts: tuple[Host, ...] = (), **answers:
 
 
 def message(said: str) -> str:
-    ((_task, text),) = failures(said).values()
-    return text
+    found = list(failures(said).values())
+    assert len(found) == 1
+    return found[0][1]
 
 
 def test_a_device_gets_a_password_and_its_owner_what_it_needs(tmp_path: Path) -> None:

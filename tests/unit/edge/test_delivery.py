@@ -51,6 +51,12 @@ class Kafka:
         return [sent.value for sent in self.log[topic]]
 
 
+def throw(error: Exception | None) -> None:
+    """Raise what a test has put there."""
+    if error:
+        raise error
+
+
 class Producer:
     """Holds what is produced until `serve`; reports only in poll()."""
 
@@ -71,8 +77,7 @@ class Producer:
     def produce(self, topic: str, value: bytes, key: bytes, *, on_delivery: Callable, headers: list) -> None:
         if self._ended:
             raise KafkaException(KafkaError(KafkaError._FATAL))
-        if self.refuses:
-            raise self.refuses
+        throw(self.refuses)
         self.queue.append(Sent(topic, value, key, dict(headers), on_delivery))
 
     def serve(self, count: int = 1000) -> None:
@@ -104,8 +109,7 @@ class Producer:
         if self._ends:
             self._ends = False
             raise KafkaException(KafkaError(KafkaError._GAPLESS_GUARANTEE, "x", True))
-        if self.fatal:
-            raise self.fatal
+        throw(self.fatal)
         told, self._told = self._told, []
         for sent, verdict in told:
             sent.report(None if verdict is None else KafkaError(verdict), None)
