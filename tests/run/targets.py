@@ -104,7 +104,7 @@ def checks() -> list[Stage]:
         check("ruff check", ["ruff", "check", "--output-format", "concise", "."], 60),
         check("ruff format", ["ruff", "format", "--check", "--diff", "."], 60),
         check("changelog", ["antsibull-changelog", "lint"], 60),
-        check("unit", ["pytest", "tests/unit"], 600),
+        check("unit", ["pytest", "tests/unit"], 1200),
         check(MUTATED, ["python3", "-m", "tests.mutations", "--changed"], 1500, live=True),
         check("mutations", ["python3", "-m", "tests.mutations"], 2400, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
