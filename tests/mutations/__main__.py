@@ -1,7 +1,7 @@
 """Command line: python3 -m tests.mutations [--changed] [NAME...], as `make mutations` does.
 
-A NAME is a part of a name or file. With --changed only those whose file has changed since what `make test` compares with:
-all of them take 20 minutes on two cores.
+A NAME is a part of a name or file. With --changed only those whose file has changed since what `make test` compares
+with: all of them take 20 minutes on two cores.
 """
 
 from __future__ import annotations

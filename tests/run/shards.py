@@ -17,7 +17,7 @@ from tests.hosts.step import Failure
 from . import pythons
 
 # Where there is no branch to compare with, a change is what was committed within these hours before the last commit.
-HOURS = 12
+HOURS = 6
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for a commit that has nothing
 
 

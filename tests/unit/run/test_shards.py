@@ -47,7 +47,7 @@ def commit(place: Path, when: str, name: str, lines: int, monkeypatch: pytest.Mo
 def test_the_shard_with_most_changed_lines_is_chosen(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(repository, "2026-01-03T00:00:00Z", "roles/b/one.yml", 3, monkeypatch)
     commit(repository, "2026-01-03T01:00:00Z", "roles/a/two.yml", 2, monkeypatch)
-    assert choose(TWO) == ("b", "lines changed in 12 hours, by shard: a 2, b 3")
+    assert choose(TWO) == ("b", "lines changed in 6 hours, by shard: a 2, b 3")
 
 
 def test_what_is_not_committed_yet_counts(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
