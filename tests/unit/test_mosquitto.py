@@ -291,7 +291,7 @@ def test_debian_12_takes_mosquitto_from_the_backports_of_its_own_mirror(tmp_path
 
 
 def test_the_archive_of_raspberry_pi_is_not_taken_for_that_of_debian(tmp_path: Path) -> None:
-    raspberry = "'http://archive.raspberrypi.com/debian/dists/bookworm/InRelease' raspberry_InRelease 0\n"
+    raspberry = "'http://raspberry/debian/dists/bookworm/InRelease' raspberry_InRelease 0\n"
     told = {"stdout": raspberry + SOURCES + SOURCES.replace("bookworm", "bookworm-updates")}
     one, _said = installed(tmp_path, NO_PACKAGE, told, {"rc": 0}, {"stdout": "1 1"}, NEW)
     assert "deb http://mirror/debian/ bookworm-backports main\n" in one.given("host_files")[0]["files"][1]["content"]
