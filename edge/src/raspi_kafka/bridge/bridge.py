@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import metrics, packets, producer, systemd
-from .counters import Counters
+from .counters import DROPPED, SYS, Counters
 from .delivery import Delivery, ProducerFatalError
 from .errors import ErrorClass, classify
 from .metrics import BridgeCollector, Gauges
@@ -39,7 +39,7 @@ HOUSEKEEPING_S = 15.0
 METADATA_S = 5.0
 RECOVERY_POLL_S = 0.001
 REST = "the next process begins with what is not acknowledged"
-DROPPED = "publish/messages/dropped"  # below $SYS/broker/
+OF_MOSQUITTO = SYS.encode()
 QOS = (("mqtt.qos", b"0"), ("mqtt.qos", b"1"))
 
 
@@ -66,10 +66,6 @@ class Bridge:
         self._stall = Stall()
         self._mqtt_told = self._kafka_told = self._status = ""
         self._ready = False
-
-    def producer_settings(self) -> tuple[dict, dict]:
-        """Return the settings of the producer that batches, and of the one that recovers."""
-        return producer.settings(self._config.kafka), producer.single(self._config.kafka)
 
     async def run(self) -> None:
         """Carry messages until SIGTERM or SIGINT.
@@ -111,7 +107,7 @@ class Bridge:
         now = self._loop.time()
         received = ("mqtt.received", str(time.time_ns() // 1_000_000).encode())
         for publish in publishes:
-            if not publish.packet_id and publish.topic.startswith(b"$SYS/broker/"):
+            if not publish.packet_id and publish.topic.startswith(OF_MOSQUITTO):
                 self._of_mosquitto(publish)
                 continue
             self.counters.received += 1
@@ -161,7 +157,7 @@ class Bridge:
             self._delivery.send(record)
 
     def _of_mosquitto(self, publish: Publish) -> None:
-        name = publish.topic.decode().removeprefix("$SYS/broker/")
+        name = publish.topic.decode().removeprefix(SYS)
         try:
             count = float(publish.payload)
         except ValueError:
@@ -224,7 +220,8 @@ class Bridge:
     # --- beside the messages
 
     def _new_delivery(self) -> Delivery:
-        batching, single = (partial(producer.make, each, self._kafka_error) for each in self.producer_settings())
+        settings = (producer.settings(self._config.kafka), producer.single(self._config.kafka))
+        batching, single = (partial(producer.make, each, self._kafka_error) for each in settings)
         return self.delivery_class(batching, single, self._config.dead_letter_topic, self.counters, self._loop.time)
 
     def _kafka_error(self, error: KafkaError) -> None:

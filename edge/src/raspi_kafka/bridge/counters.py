@@ -9,6 +9,12 @@ from collections import Counter
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
 
+# Topics in which Mosquitto tells of itself, below SYS; other servers have none of them.
+SYS = "$SYS/broker/"
+DROPPED = "publish/messages/dropped"
+STORED = "store/messages/count"
+
+
 class Histogram:
     """How many values fell into which bucket; the sum of all."""
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from .counters import BOUNDS
+from .counters import BOUNDS, DROPPED, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,12 +90,12 @@ def delivery_seconds(counters: Counters) -> HistogramMetricFamily:
 def of_mosquitto(counters: Counters) -> Iterator[Metric]:
     """Return what the MQTT server tells of itself, as far as it has."""
     told = counters.mosquitto
-    if "publish/messages/dropped" in told:
+    if DROPPED in told:
         text = "Messages that Mosquitto has dropped, e.g. since a queue was full"
-        yield CounterMetricFamily(PREFIX + "mosquitto_dropped", text, value=told["publish/messages/dropped"])
-    if "store/messages/count" in told:
+        yield CounterMetricFamily(PREFIX + "mosquitto_dropped", text, value=told[DROPPED])
+    if STORED in told:
         text = "Messages in Mosquitto's store: queued ones, and retained ones"
-        yield GaugeMetricFamily(PREFIX + "mosquitto_stored", text, value=told["store/messages/count"])
+        yield GaugeMetricFamily(PREFIX + "mosquitto_stored", text, value=told[STORED])
 
 
 def serve(metrics: Metrics, collector: BridgeCollector) -> None:

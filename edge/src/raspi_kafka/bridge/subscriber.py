@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import packets
 from .connection import Connection, Handler, reason
+from .counters import DROPPED, STORED, SYS
 from .packets import Connack, Login
 from .session import Known, SessionFile
 
@@ -27,8 +28,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 # A connection that lasted so long was no failed try.
 LASTED_S = 10.0
-# What the server tells of itself. Others than Mosquitto have no such topics; they are no part of the data.
-MOSQUITTO_TOPICS = ("$SYS/broker/publish/messages/dropped", "$SYS/broker/store/messages/count")
+# What the server tells of itself is no part of the data.
+MOSQUITTO_TOPICS = (SYS + DROPPED, SYS + STORED)
 
 
 class MqttRefusedError(Exception):
@@ -59,7 +60,6 @@ class Subscriber:
         self._session = session
         self._counters = counters
         self._owner = owner
-        self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Keep connected.
