@@ -99,11 +99,11 @@ import grp
 import os
 import pwd
 import stat
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.raspi.kafka.plugins.module_utils._whole_file import write_whole
 
 # Components of a path, with those of all links on its way.
 _MOST_STEPS = 200
@@ -223,7 +223,8 @@ def apply(change: Change) -> None:
     try:
         user, group = pwd.getpwnam(entry.owner).pw_uid, grp.getgrnam(entry.group).gr_gid
         if change.rewrite:
-            write(entry, user, group)
+            # A symlink stays one: what it leads to is replaced.
+            write_whole(reach(entry.path), entry.content or b"", entry.mode, (user, group))
         elif change.create:
             os.makedirs(entry.path)
         if change.attributes and not change.rewrite:
@@ -241,24 +242,6 @@ def give(entry: Entry, user: int, group: int) -> None:
         os.fchmod(handle, entry.mode)
     finally:
         os.close(handle)
-
-
-def write(entry: Entry, user: int, group: int) -> None:
-    """Write a file whole, beside its place, then give it its name."""
-    # A symlink stays one: what it leads to is replaced.
-    target = reach(entry.path)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".", suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(entry.content or b"")
-            os.fchown(file.fileno(), user, group)
-            os.fchmod(file.fileno(), entry.mode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def shown(attributes: tuple[str, str, int]) -> str:

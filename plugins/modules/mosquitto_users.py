@@ -94,12 +94,12 @@ import os
 import pwd
 import secrets
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.raspi.kafka.plugins.module_utils._whole_file import write_whole
 
 # As mosquitto_passwd 2.0 has it: PBKDF2 (RFC 8018) with SHA-512, written $7$ITERATIONS$SALT$HASH. The broker computes a
 # hash for each client at each connection, and for all of them at once when it is reloaded, and serves nobody meanwhile;
@@ -214,31 +214,15 @@ def place_differs(path: str, owner: str) -> bool:
 
 
 def write(path: str, text: str, owner: str) -> None:
-    """Write the file whole, beside its place, then give it its name.
+    """Write the file whole.
 
     :raises UsersError: its owner or its directory does not exist, or it cannot be written.
     """
     try:
-        replace(path, text, pwd.getpwnam(owner).pw_uid, grp.getgrnam(owner).gr_gid)
+        write_whole(path, text.encode(), _MODE, (pwd.getpwnam(owner).pw_uid, grp.getgrnam(owner).gr_gid))
     except (KeyError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else f"there is no {owner}:{owner} on this host"
         raise UsersError(f"Cannot place {path}: {why}. Nothing was changed.") from error
-
-
-def replace(path: str, text: str, user: int, group: int) -> None:
-    """The same for ids; what was begun is removed where it fails."""
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".", suffix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            os.fchown(file.fileno(), user, group)
-            os.fchmod(file.fileno(), _MODE)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

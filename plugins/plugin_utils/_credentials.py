@@ -16,7 +16,6 @@ import fcntl
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import VaultLib
+from ansible_collections.raspi.kafka.plugins.module_utils._whole_file import write_whole
 
 _HEAD = """\
 # Passwords of the MQTT users of {host}. Whoever reads this can publish as these devices, so keep it out of version
@@ -174,20 +174,11 @@ def read_all(folder: Path, vault: VaultLib) -> dict[str, File]:
 
 
 def write(path: Path, made: Plan, vault: VaultLib) -> None:
-    """Write a file whole, readable by its owner alone, beside its place, then give it its name."""
+    """Write a file whole, readable by its owner alone."""
     text: str | bytes = render(made.passwords, path.stem)
     if made.seal:
         text = vault.encrypt(text, secret=made.seal.secret, vault_id=made.seal.vault_id)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text if isinstance(text, bytes) else text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
+    write_whole(str(path), text if isinstance(text, bytes) else text.encode(), 0o600)
 
 
 @contextlib.contextmanager
