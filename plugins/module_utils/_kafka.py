@@ -21,6 +21,7 @@ from ansible.module_utils.common.respawn import has_respawned, respawn_module
 
 try:
     import kafka
+    from kafka import KafkaConsumer
     from kafka.admin import KafkaAdminClient
     from kafka.errors import (
         BrokerResponseError,
@@ -307,6 +308,23 @@ def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
         raise badly_advertised(admin) or error from error
     finally:
         admin.close()
+
+
+@contextmanager
+def consumer_client(params: Mapping[str, t.Any]) -> Iterator[KafkaConsumer]:
+    """A consumer of no group, for a look at topics.
+
+    :raises ExpectedError: no broker can be reached.
+    """
+    options = client_options(params)
+    try:
+        consumer = KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)
+    except (KafkaError, OSError) as error:
+        raise cannot_reach(options["bootstrap_servers"]) from error
+    try:
+        yield consumer
+    finally:
+        consumer.close(autocommit=False, timeout_ms=5000)
 
 
 def send(admin: KafkaAdminClient, request: t.Any, node_id: int | None = None, timeout_ms: int | None = None) -> t.Any:

@@ -67,24 +67,24 @@ reason:
 """
 
 import typing as t
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     CONNECTION_ARGSPEC,
     ExpectedError,
-    KafkaError,
-    cannot_reach,
-    client_options,
+    consumer_client,
     run,
 )
 
 with suppress(ImportError):  # _kafka.require_kafka_python() has the sentence for it
-    from kafka import KafkaConsumer, TopicPartition
+    from kafka import TopicPartition
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+
+    from kafka import KafkaConsumer
 
 POLL_MS = 500
 
@@ -143,20 +143,6 @@ def read(consumer: KafkaConsumer, begin: Mapping[t.Any, int], end: Mapping[t.Any
     return found
 
 
-@contextmanager
-def consumer_of(params: Mapping[str, t.Any]) -> Iterator[KafkaConsumer]:
-    """A consumer of no group."""
-    options = client_options(params)
-    try:
-        consumer = KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)
-    except (KafkaError, OSError) as error:
-        raise cannot_reach(options["bootstrap_servers"]) from error
-    try:
-        yield consumer
-    finally:
-        consumer.close(autocommit=False, timeout_ms=5000)
-
-
 def partitions_of(consumer: KafkaConsumer, topics: Iterable[str]) -> list[TopicPartition]:
     """All partitions of the topics that exist."""
     there = set(consumer.topics())
@@ -168,7 +154,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     if not 1 <= params["depth"] <= 1000000:
         raise ExpectedError(f"depth is {params['depth']}. Choose 1 to 1000000 records.", reason="invalid")
-    with consumer_of(params) as consumer:
+    with consumer_client(params) as consumer:
         tps = partitions_of(consumer, params["topics"])
         beginning, end = consumer.beginning_offsets(tps), consumer.end_offsets(tps)
         begin = starts(beginning, end, params["depth"])

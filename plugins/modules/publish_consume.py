@@ -138,8 +138,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     CONNECTION_ARGSPEC,
     ExpectedError,
-    cannot_reach,
-    client_options,
+    consumer_client,
     run,
     this_host,
 )
@@ -154,14 +153,14 @@ from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_proof import (
 from ansible_collections.raspi.kafka.plugins.module_utils._proof import new_run_id
 
 with suppress(ImportError):  # _kafka.require_kafka_python() has the sentence for it; both stand in one lock file
-    from kafka import KafkaConsumer, TopicPartition
-    from kafka.errors import KafkaError
+    from kafka import TopicPartition
     from paho.mqtt.client import Client, MQTTv5
     from paho.mqtt.enums import CallbackAPIVersion
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kafka import KafkaConsumer
     from paho.mqtt.reasoncodes import ReasonCode
 
 NO_SUBSCRIBER = 0x10  # reason codes of MQTT 5, 3.4.2.1
@@ -261,22 +260,16 @@ def connected(params: Mapping[str, t.Any], seconds: float) -> Iterator[Device]:
 class Reader:
     """Reads what comes into a Kafka topic from now on; `found` has the records of one run."""
 
-    def __init__(self, params: Mapping[str, t.Any], run_id: str) -> None:
+    def __init__(self, consumer: KafkaConsumer, topic: str, run_id: str) -> None:
         self.found: list[Stored] = []
         self.mark = f'"{run_id}"'.encode()
-        options = client_options(params)
-        try:
-            self.consumer = KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)
-        except (KafkaError, OSError) as error:
-            raise cannot_reach(options["bootstrap_servers"]) from error
-        partitions = self.consumer.partitions_for_topic(params["topic"])
+        self.consumer = consumer
+        partitions = consumer.partitions_for_topic(topic)
         if not partitions:
-            raise ExpectedError(
-                f"Topic {params['topic']} does not exist. Declare it in topics_declared.", reason="invalid"
-            )
-        self.consumer.assign([TopicPartition(params["topic"], number) for number in partitions])
-        for place, offset in self.consumer.end_offsets(self.consumer.assignment()).items():
-            self.consumer.seek(place, offset)
+            raise ExpectedError(f"Topic {topic} does not exist. Declare it in topics_declared.", reason="invalid")
+        consumer.assign([TopicPartition(topic, number) for number in partitions])
+        for place, offset in consumer.end_offsets(consumer.assignment()).items():
+            consumer.seek(place, offset)
 
     def poll(self, seconds: float) -> None:
         """Take what has come within some seconds."""
@@ -291,9 +284,6 @@ class Reader:
                 if self.mark in (record.value or b"")
             ]
 
-    def close(self) -> None:
-        self.consumer.close(timeout_ms=5000)
-
 
 def check_options(params: Mapping[str, t.Any]) -> None:
     for name, low, high in (("messages", 1, 100000), ("timeout", 5, 3600), ("mqtt_port", 1, 65535)):
@@ -304,9 +294,9 @@ def check_options(params: Mapping[str, t.Any]) -> None:
 def publish_and_read(params: Mapping[str, t.Any], run_id: str) -> tuple[list[Published], list[Stored]]:
     """Publish all messages and read until all of them are there, or the time is over."""
     end = time.monotonic() + params["timeout"]
-    reader = Reader(params, run_id)
     published: list[Published] = []
-    try:
+    with consumer_client(params) as consumer:
+        reader = Reader(consumer, params["topic"], run_id)
         with connected(params, params["timeout"]) as device:
             for number in range(1, params["messages"] + 1):
                 left = max(1.0, end - time.monotonic())
@@ -315,8 +305,6 @@ def publish_and_read(params: Mapping[str, t.Any], run_id: str) -> tuple[list[Pub
         wanted = {one.payload for one in published}
         while wanted - {one.value for one in reader.found} and time.monotonic() < end:
             reader.poll(0.2)
-    finally:
-        reader.close()
     return published, reader.found
 
 

@@ -1346,6 +1346,16 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "plugins/module_utils/_whole_file.py",
+        "plugins/modules/test_host_files.py",
+        (
+            "half a file is left behind",
+            "test_a_failed_write_leaves_the_old_file_and_nothing_else",
+            "os.unlink(temporary)",
+            "pass",
+        ),
+    ),
+    *of(
         "plugins/modules/host_files.py",
         "plugins/modules/test_host_files.py",
         (
@@ -1389,12 +1399,6 @@ MUTATIONS = [
             "test_links_that_lead_in_a_circle_are_refused",
             'raise PlaceError(f"{path} leads',
             'return str(f"{path} leads',
-        ),
-        (
-            "half a file is left behind",
-            "test_a_failed_write_leaves_the_old_file_and_nothing_else",
-            "os.unlink(temporary)",
-            "pass",
         ),
     ),
     *of(
@@ -2013,7 +2017,7 @@ MUTATIONS = [
         (
             "a proof reads what was there before",
             "test_only_what_comes_from_now_on_and_is_of_this_run_counts",
-            "            self.consumer.seek(place, offset)",
+            "            consumer.seek(place, offset)",
             "            pass",
         ),
         (

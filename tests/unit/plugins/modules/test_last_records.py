@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError
 from ansible_collections.raspi.kafka.plugins.modules import last_records
 from ansible_collections.raspi.kafka.plugins.modules.last_records import Found, read, starts
@@ -103,7 +104,7 @@ def test_it_is_only_complete_where_all_was_read_from_the_beginning(
     consumer.partitions_for_topic = lambda _topic: {0}
     consumer.beginning_offsets, consumer.end_offsets = lambda _tps: {TP: 0}, lambda _tps: {TP: 3}
     consumer.close = lambda **_options: None
-    monkeypatch.setattr(last_records, "KafkaConsumer", lambda **_options: consumer)
+    monkeypatch.setattr(_kafka, "KafkaConsumer", lambda **_options: consumer)
     monkeypatch.setattr(last_records, "TopicPartition", "{}-{}".format)
     result = told(capsys, depth)
     assert (result["changed"], result["complete"], list(result["records"])) == (False, complete, ["kitchen"])

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError
 from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_proof import payload_of
 from ansible_collections.raspi.kafka.plugins.modules import publish_consume
@@ -61,7 +62,7 @@ class Kafka:
         records, self.at = self.log[self.at :], len(self.log)
         return {self.places[0]: records} if records else {}
 
-    def close(self, timeout_ms: int) -> None:
+    def close(self, autocommit: bool, timeout_ms: int) -> None:
         assert timeout_ms
 
 
@@ -106,7 +107,7 @@ class Client:
 @pytest.fixture
 def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     made = Kafka()
-    monkeypatch.setattr(publish_consume, "KafkaConsumer", lambda **_options: made)
+    monkeypatch.setattr(_kafka, "KafkaConsumer", lambda **_options: made)
     return made
 
 
@@ -134,7 +135,7 @@ def test_what_was_published_is_read_and_counted(capsys: pytest.CaptureFixture[st
 
 def test_only_what_comes_from_now_on_and_is_of_this_run_counts(kafka: Kafka) -> None:
     kafka.take(payload_of("r1", 1, 2))
-    reader = Reader(OPTIONS, "r1")
+    reader = Reader(kafka, OPTIONS["topic"], "r1")
     kafka.take(payload_of("r2", 1, 2))
     kafka.take(payload_of("r1", 2, 2))
     reader.poll(0.01)
