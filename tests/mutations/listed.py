@@ -3915,7 +3915,7 @@ MUTATIONS = [
         (
             "that a device has no password is not told",
             "test_without_the_password_of_its_device_a_proof_says_where_it_should_be",
-            "that: _verify_device in _verify_passwords",
+            "that: _mosquitto_verify_user in _mosquitto_passwords",
             "that: true",
         ),
         (
