@@ -1,7 +1,7 @@
 """Record what a unit was started with, and say later what has changed since.
 
     unit_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND,
-                                                           also where they cannot be written
+                                                         also where they cannot be written
     unit_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
 
 An input is a file (its content counts, but for the controllers by which a node finds the quorum), a symlink to a
