@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from .play import Run, playbook
 from .snapshot import difference, snapshot
 
 OnPi = Callable[..., str]
+DATA = "/var/lib/kafka/data"
 
 
 @pytest.fixture
@@ -37,6 +38,17 @@ def on(pi: host.Host, set_name: str) -> OnPi:
         return (done.stdout + ("" if check else done.stderr)).strip()
 
     return run
+
+
+@pytest.fixture
+def small_disk(on: OnPi) -> Iterator[None]:
+    """Put Kafka's records on a disk of 400 MiB, and back afterwards."""
+    on(f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA} && mount -t tmpfs -o size=400m small {DATA}")
+    on(f"cp -a {DATA}.large/. {DATA}/ && chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka")
+    try:
+        yield
+    finally:
+        on(f"systemctl stop kafka; umount {DATA}; rmdir {DATA}; mv {DATA}.large {DATA}; systemctl start kafka")
 
 
 def look(pi: host.Host) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 import pytest
 from conftest import OnPi, send, stored, wait_until
@@ -11,8 +10,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from tests.hosts import host
+from tests.hosts.deployed import DATA
 
-DATA = "/var/lib/kafka/data"
 MAPPED = "grep -c /opt/kafka/cds/ /proc/$(systemctl show kafka --property MainPID --value)/maps"
 NOTE = "/run/kafka/failures.json"
 
@@ -23,17 +22,6 @@ def state(on: OnPi) -> str:
 
 def status(on: OnPi) -> str:
     return on("systemctl show kafka --property StatusText --value")
-
-
-@pytest.fixture
-def small_disk(on: OnPi) -> Iterator[None]:
-    """Put the records on a disk of 400 MiB, and back afterwards."""
-    on(f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA} && mount -t tmpfs -o size=400m small {DATA}")
-    on(f"cp -a {DATA}.large/. {DATA}/ && chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka")
-    try:
-        yield
-    finally:
-        on(f"systemctl stop kafka; umount {DATA}; rmdir {DATA}; mv {DATA}.large {DATA}; systemctl start kafka")
 
 
 def send_until_refused(pi: host.Host) -> list[bytes]:

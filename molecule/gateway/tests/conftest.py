@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.hosts import host
-from tests.hosts.deployed import OnPi, look, on, pi, wait_until
+from tests.hosts.deployed import OnPi, look, on, pi, small_disk, wait_until
 from tests.hosts.mqtt import Records, admit, records
 
-__all__ = ["OnPi", "look", "on", "pi", "wait_until"]
+__all__ = ["OnPi", "look", "on", "pi", "small_disk", "wait_until"]
 SET = "gateway"
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from conftest import SET, OnPi, wait_until
 
 from tests.hosts import engine, host
+from tests.hosts.deployed import DATA
 from tests.hosts.host import as_root
 from tests.hosts.mqtt import Device, Records, connected, passwords, records
 from tests.hosts.play import playbook
 
 USER = "raspi-kafka-verify"
 TOPIC = f"devices/{USER}/test"
-DATA = "/var/lib/kafka/data"
 # A device that runs on the Pi itself.
 PUBLISH = """
 import sys
@@ -109,17 +107,6 @@ def test_without_a_network_devices_on_the_pi_reach_kafka(pi: host.Host, on: OnPi
     finally:
         engine.docker("network", "connect", "--ip", pi.address, network, pi.container, what="cannot connect it again")
     wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 60, "the network is there")
-
-
-@pytest.fixture
-def small_disk(on: OnPi) -> Iterator[None]:
-    """Put Kafka's records on a disk of 400 MiB, and back afterwards."""
-    on(f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA} && mount -t tmpfs -o size=400m small {DATA}")
-    on(f"cp -a {DATA}.large/. {DATA}/ && chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka")
-    try:
-        yield
-    finally:
-        on(f"systemctl stop kafka; umount {DATA}; rmdir {DATA}; mv {DATA}.large {DATA}; systemctl start kafka")
 
 
 @pytest.mark.usefixtures("small_disk")

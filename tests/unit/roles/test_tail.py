@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import socket
-import time
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,14 +17,7 @@ tail = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(tail)
 NOON = datetime(2026, 11, 23, 12, 0, 0, 123000).timestamp()
 
-
-@pytest.fixture(autouse=True)
-def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TZ", "Asia/Kathmandu")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("far_from_greenwich")
 
 
 def record(key: bytes | None, value: bytes | None, timestamp: int = 0, partition: int = 0, offset: int = 0) -> Any:

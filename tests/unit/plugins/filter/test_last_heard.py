@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -10,14 +9,7 @@ from ansible_collections.raspi.kafka.plugins.filter.last_heard import last_heard
 
 NOON = 1795694400123
 
-
-@pytest.fixture(autouse=True)
-def _far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("TZ", "Asia/Kathmandu")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+pytestmark = pytest.mark.usefixtures("far_from_greenwich")
 
 
 def record(**headers: str) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class Kafka:
 
     def close(self, autocommit: bool, timeout_ms: int) -> None:
         assert timeout_ms
+        assert not autocommit
 
 
 def throw(error: Exception | None) -> None:
