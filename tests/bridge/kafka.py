@@ -40,24 +40,15 @@ allow.everyone.if.no.acl.found=true
 TOPICS = {TELEMETRY: (3, {}), DEAD_LETTERS: (1, {"max.message.bytes": "2097152"})}
 
 
-class Kafka(Process):
-    """One node, formatted once."""
+class Cluster:
+    """What is asked of brokers, wherever they run.
 
-    def __init__(self, root: Path, class_path: str) -> None:
-        root.mkdir()
-        lan, local, wrong, closed, controller = free_ports(5)
-        ports = {"lan": lan, "local": local, "wrong": wrong, "closed": closed, "controller": controller}
-        properties = root / "server.properties"
-        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + MORE)
-        cluster_id = storage_tool(class_path, "random-uuid").splitlines()[-1]
-        storage_tool(class_path, "format", "-t", cluster_id, "-c", str(properties), "--standalone")
-        self.server = f"127.0.0.1:{local}"
-        super().__init__(java(class_path, "kafka.Kafka", str(properties)), root / "log")
+    :ivar server: host:port of one that answers.
+    :ivar replicas: where each partition lies, its leader first; None leaves it to Kafka.
+    """
 
-    def start(self) -> None:
-        super().start()
-        assert isinstance(self._process, subprocess.Popen)
-        wait_for(self.server, self._process, self.log)
+    server: str
+    replicas: list[int] | None = None
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
@@ -73,8 +64,14 @@ class Kafka(Process):
             for name in names:
                 partitions, configs = TOPICS[name]
                 configs = {"message.timestamp.type": "LogAppendTime", **configs}
-                admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+                admin.create_topics([self._topic(name, partitions, configs)])
         until(f"{names} are there", lambda: all(self.has(name) for name in names))
+
+    def _topic(self, name: str, partitions: int, configs: dict[str, str]) -> NewTopic:
+        if self.replicas is None:
+            return NewTopic(name, partitions, 1, topic_configs=configs)
+        places = dict.fromkeys(range(partitions), self.replicas)
+        return NewTopic(name, replica_assignments=places, topic_configs=configs)
 
     def empty(self) -> None:
         """Give each topic anew, without records."""
@@ -121,6 +118,26 @@ class Kafka(Process):
             return [record for each in partitions for record in found[each]]
         finally:
             consumer.close()
+
+
+class Kafka(Cluster, Process):
+    """One node, formatted once."""
+
+    def __init__(self, root: Path, class_path: str) -> None:
+        root.mkdir()
+        lan, local, wrong, closed, controller = free_ports(5)
+        ports = {"lan": lan, "local": local, "wrong": wrong, "closed": closed, "controller": controller}
+        properties = root / "server.properties"
+        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + MORE)
+        cluster_id = storage_tool(class_path, "random-uuid").splitlines()[-1]
+        storage_tool(class_path, "format", "-t", cluster_id, "-c", str(properties), "--standalone")
+        self.server = f"127.0.0.1:{local}"
+        super().__init__(java(class_path, "kafka.Kafka", str(properties)), root / "log")
+
+    def start(self) -> None:
+        super().start()
+        assert isinstance(self._process, subprocess.Popen)
+        wait_for(self.server, self._process, self.log)
 
 
 def topic(name: str) -> ResourcePattern:

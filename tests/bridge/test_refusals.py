@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from raspi_kafka.bridge import config, producer
 from raspi_kafka.bridge.counters import Counters
 from raspi_kafka.bridge.delivery import Delivery
+from raspi_kafka.bridge.packets import Publish
 from raspi_kafka.bridge.record import Record
+from raspi_kafka.bridge.routes import Route
 
 from .client import Client
 from .conftest import DEVICES
@@ -107,12 +109,13 @@ def test_a_batch_that_is_refused_is_not_overtaken_by_those_behind_it(kafka: Kafk
     """
     kafka.configure(TELEMETRY, {"max.message.bytes": "100000"})
     wanted = config.Kafka((kafka.server,), linger_ms=25)
-    makers = [partial(producer.make, each(wanted), print) for each in (producer.settings, producer.single)]
+    settings = (producer.settings(wanted, wanted.linger_ms), producer.single(wanted))
+    makers = [partial(producer.make, each, print) for each in settings]
     delivery = Delivery(*makers, DEAD_LETTERS, Counters(), time.monotonic)
+    route = Route(TELEMETRY, b"a", ("mqtt.topic", b"devices/a/t"), None)
     for number in range(BURST):
-        record = Record(b"devices/a/t", b"%05d" % number + b"x" * 500, 1, time.monotonic())
-        record.target, record.key = TELEMETRY, b"a"
-        delivery.send(record)
+        publish = Publish(b"devices/a/t", b"%05d" % number + b"x" * 500, 1, 0, None)
+        delivery.send(Record(publish, route, [route.header], time.monotonic()))
     time.sleep(SECONDS_UNSEEN)
 
     def landed() -> bool:

@@ -13,7 +13,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from raspi_kafka.bridge.counters import Counters
 from raspi_kafka.bridge.delivery import Delivery, ProducerFatalError
+from raspi_kafka.bridge.packets import Publish
 from raspi_kafka.bridge.record import Record
+from raspi_kafka.bridge.routes import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,10 +152,9 @@ def delivery(kafka: Kafka, clock: Clock, counters: Counters) -> Delivery:
 
 
 def record(device: str, value: bytes) -> Record:
-    made = Record(f"devices/{device}/t".encode(), value, 1, 0.0)
-    made.target, made.key = "telemetry", device.encode()
-    made.headers = [("mqtt.topic", made.topic)]
-    return made
+    topic = f"devices/{device}/t".encode()
+    header = ("mqtt.topic", topic)
+    return Record(Publish(topic, value, 1, 0, None), Route("telemetry", device.encode(), header, None), [header], 0.0)
 
 
 def send(delivery: Delivery, *named: str) -> list[Record]:

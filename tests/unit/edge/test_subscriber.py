@@ -25,6 +25,8 @@ ACCEPTED = b"\x20\3\0\0\0"
 RESUMED = b"\x20\3\1\0\0"
 SUBSCRIBED = b"\x90\5\0\1\0\1\1"
 DISCONNECT = 0xE0
+# PUBLISH with QoS 0, topic t, payload x.
+MESSAGE = b"\x30\5\0\1t\0x"
 DEADLINE_S = 30
 
 
@@ -72,10 +74,12 @@ class Server:
         self.answers = answers
         self.got: list[bytes] = []
         self.connections = 0
+        self.writer: asyncio.StreamWriter | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer CONNECT, the first SUBSCRIBE and so on by the answers in turn; b"" closes."""
         self.connections += 1
+        self.writer = writer
         answers = iter(self.answers)
         try:
             while True:
@@ -116,6 +120,11 @@ class Scene:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             listening.close()
+
+
+def messages(said: list[Any]) -> list[list[bytes]]:
+    """What came, look by look."""
+    return [each for each in said if isinstance(each, list)]
 
 
 def play(*answers: bytes, until: Callable[[list[Any]], bool], known: Known | None = None) -> Scene:
@@ -276,6 +285,38 @@ def test_it_pings_while_it_does_not_read(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(packets, "connect", lambda _login: b"\x10\0")  # a keep-alive of less than a second has no form
     assert asyncio.run(run()).server.connections == 1
+
+
+def test_messages_gather_while_it_rests() -> None:
+    """They are taken at once, and those of a connection that was paused meanwhile only when it is resumed."""
+
+    async def run() -> list[Any]:
+        scene = Scene(ACCEPTED, SUBSCRIBED)
+        taken: list[Any] = []
+
+        async def test() -> None:
+            await scene.owner.told(lambda said: "resumed" in said)
+            connection, server = scene.owner.connection, scene.server.writer
+            assert connection
+            assert server
+            connection.rest(60)
+            server.write(MESSAGE)
+            await server.drain()
+            await asyncio.sleep(0.05)
+            server.write(MESSAGE)
+            await server.drain()
+            taken.append(messages(scene.owner.said))
+            connection.pause()
+            connection._rested()
+            taken.append(messages(scene.owner.said))
+            connection.resume()
+            await scene.owner.told(lambda said: messages(said) != [])
+            taken.append(messages(scene.owner.said))
+
+        await scene.play(asyncio.wait_for(test(), DEADLINE_S))
+        return taken
+
+    assert asyncio.run(run()) == [[], [], [[b"x", b"x"]]]
 
 
 def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from raspi_kafka.bridge.packets import Publish
 from raspi_kafka.bridge.record import Record
+from raspi_kafka.bridge.routes import Route
 from raspi_kafka.bridge.window import Window
 
 
 def record(packet_id: int, payload: bytes = b"x", topic: bytes = b"t") -> Record:
-    return Record(topic, payload, packet_id, born=float(packet_id))
+    return Record(
+        publish(packet_id, payload, topic), Route("t", b"", ("mqtt.topic", topic), None), [], float(packet_id)
+    )
 
 
 def publish(packet_id: int, payload: bytes = b"x", topic: bytes = b"t") -> Publish:

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # receive maximum (mosquitto#2306), so that alone bounds nothing.
 MOST_RECORDS = RECEIVE_MAXIMUM
 MOST_BYTES = 8 * 1024 * 1024
+# Below this share of both, messages gather in the socket; above it there is a queue to work off.
+FEW = 1 / 8
 SECONDS_TO_FLUSH = 5.0
 HOUSEKEEPING_S = 15.0
 METADATA_S = 5.0
@@ -57,6 +59,7 @@ class Bridge:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[None] = self._loop.create_future()
         self.counters = Counters()
+        self._gather_s = gather_s(config.kafka.linger_ms)
         self._router = Router(config.topics)
         self._window = Window()
         self._delivery = self._new_delivery()
@@ -119,6 +122,7 @@ class Bridge:
             self._take(publish, now, received)
         self._acknowledge()
         self._flow()
+        self._gather()
         self._arm()
 
     def ready(self) -> None:
@@ -138,13 +142,11 @@ class Bridge:
     # --- from MQTT to Kafka
 
     def _take(self, publish: Publish, now: float, received: tuple[str, bytes]) -> None:
-        record = Record(publish.topic, publish.payload, publish.packet_id, now)
         route = self._router[publish.topic]
-        record.target = route.target
-        record.key = route.key
-        record.headers = [route.header, QOS[publish.packet_id > 0], received]
+        headers = [route.header, QOS[publish.packet_id > 0], received]
         if publish.properties:
-            record.headers += client_time(publish)
+            headers += client_time(publish)
+        record = Record(publish, route, headers, now)
         if publish.packet_id:
             self._window.add(record)
         if not route.target:
@@ -180,7 +182,7 @@ class Bridge:
         if self._poll_timer is None and delivery.pending:
             # In a recovery, each record of a device waits for the report on the one before it.
             hurried = delivery.recovering and not delivery.held
-            self._poll_timer = self._loop.call_later(RECOVERY_POLL_S if hurried else self._poll_s, self._poll)
+            self._poll_timer = self._loop.call_later(RECOVERY_POLL_S if hurried else self._pause_s(), self._poll)
 
     def _poll(self) -> None:
         self._poll_timer = None
@@ -203,24 +205,39 @@ class Bridge:
 
     def _flow(self) -> None:
         """Stop reading or go on, by what is under way."""
-        connection, delivery, window = self._connection, self._delivery, self._window
+        connection = self._connection
         if connection is None:
             return
-        records = max(window.waiting, delivery.pending)
-        size = max(window.waiting_bytes, delivery.bytes)
+        load = self._load()
+        held_up = self._delivery.recovering or self._end.done()
         if connection.reading:
-            if records >= MOST_RECORDS or size >= MOST_BYTES or delivery.recovering or self._end.done():
+            if load >= 1 or held_up:
                 self.counters.pauses += 1
                 connection.pause()
-        elif (
-            records < MOST_RECORDS // 2 and size < MOST_BYTES // 2 and not delivery.recovering and not self._end.done()
-        ):
+        elif load < 0.5 and not held_up:
             connection.resume()
+
+    def _gather(self) -> None:
+        """Let the next messages gather while there are few: so one look takes many of them."""
+        if self._connection and self._gather_s and self._load() < FEW:
+            self._connection.rest(self._gather_s)
+
+    def _pause_s(self) -> float:
+        """Return when to look for delivery reports: while messages gather, when the socket is looked at too."""
+        return max(self._gather_s, self._poll_s) if self._load() < FEW else self._poll_s
+
+    def _load(self) -> float:
+        """Return how much of what may be under way is under way."""
+        delivery, window = self._delivery, self._window
+        records = max(window.waiting, delivery.pending)
+        size = max(window.waiting_bytes, delivery.bytes)
+        return max(records / MOST_RECORDS, size / MOST_BYTES)
 
     # --- beside the messages
 
     def _new_delivery(self) -> Delivery:
-        settings = (producer.settings(self._config.kafka), producer.single(self._config.kafka))
+        kafka = self._config.kafka
+        settings = (producer.settings(kafka, kafka.linger_ms - 1000 * self._gather_s), producer.single(kafka))
         batching, single = (partial(producer.make, each, self._kafka_error) for each in settings)
         return self.delivery_class(batching, single, self._config.dead_letter_topic, self.counters, self._loop.time)
 
@@ -300,6 +317,14 @@ class Bridge:
         while self._delivery.pending and self._loop.time() < end:
             await asyncio.sleep(self._poll_s)
         log.info("stopped; %d messages are left to the next process", len(self._window))
+
+
+def gather_s(linger_ms: int) -> float:
+    """Return how much of the linger messages spend in the socket, where gathering them costs least.
+
+    librdkafka gets the rest, for the batches of a queue that is worked off.
+    """
+    return min(0.8 * linger_ms, 20.0) / 1000
 
 
 def poll_interval_s(linger_ms: int) -> float:

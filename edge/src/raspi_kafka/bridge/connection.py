@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._ping_unanswered = False
         self._why = ""
         self._ending = False
+        self._rest: asyncio.TimerHandle | None = None
         self.reading = True
         self.closed: asyncio.Future[str] = self._loop.create_future()
 
@@ -72,8 +73,9 @@ class Connection(asyncio.Protocol):
             self._handler.publishes(batch)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._ping:
-            self._ping.cancel()
+        for timer in (self._ping, self._rest):
+            if timer:
+                timer.cancel()
         self.closed.set_result(self._why or (f"the connection broke: {exc}" if exc else CLOSED))
         for future in (self._connack, *self._answers.values()):
             if not future.done():
@@ -124,8 +126,13 @@ class Connection(asyncio.Protocol):
         """Read on."""
         self.reading = True
         self._ping_unanswered = False
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on()
+
+    def rest(self, seconds: float) -> None:
+        """Let messages gather before the next look at the socket: each look costs more than what a message does."""
+        if self._rest is None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._rest = self._loop.call_later(seconds, self._rested)
 
     def disconnect(self) -> None:
         """Let the server end it in good order; the session goes on.
@@ -136,8 +143,7 @@ class Connection(asyncio.Protocol):
         self._why = "the bridge ended it"
         self._ending = True
         self.write(packets.DISCONNECT_BYTES)
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._read_on()
 
     def abort(self, why: str) -> None:
         """End it at once."""
@@ -159,6 +165,15 @@ class Connection(asyncio.Protocol):
         elif isinstance(packet, Disconnect):
             self._why = disconnected(packet)
             self._transport.close()
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._read_on()
+
+    def _read_on(self) -> None:
+        wanted = self._ending or (self.reading and self._rest is None)
+        if wanted and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _asked(self) -> tuple[int, asyncio.Future[bytes]]:
         self._last_id = self._last_id % 0xFFFF + 1

@@ -128,20 +128,21 @@ class Delivery:
             self._counters.produced += 1
 
     def _take_reports(self) -> bool:
-        landed = 0
+        landed = size = 0
         now = self._clock()
         observe = self._counters.delivery_seconds.observe
         for record in self._reports:
             if record.error is None:
                 record.delivered = True
                 landed += 1
-                self.bytes -= record.size
+                size += record.size
                 observe(now - record.born)
                 if self._recovery is not None:
                     self._recovery.landed(record)
             else:
                 self._failed(record, record.error)
         self._reports.clear()
+        self.bytes -= size
         self.pending -= landed
         return landed > 0
 

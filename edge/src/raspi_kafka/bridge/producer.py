@@ -21,8 +21,11 @@ BATCH_BYTES = 131_072
 MESSAGE_BYTES = 2_097_152
 
 
-def settings(kafka: Kafka) -> dict[str, Any]:
-    """Return the settings of the producer that batches."""
+def settings(kafka: Kafka, linger_ms: float) -> dict[str, Any]:
+    """Return the settings of the producer that batches.
+
+    :param linger_ms: how long it gathers records; the bridge has gathered the messages before.
+    """
     return {
         "bootstrap.servers": ",".join(kafka.bootstrap_servers),
         "broker.address.family": family(kafka.bootstrap_servers),
@@ -33,7 +36,7 @@ def settings(kafka: Kafka) -> dict[str, Any]:
         # would land before its records are tried again: measured, all of the 42 records that were behind.
         "enable.gapless.guarantee": True,
         "message.timeout.ms": 0,  # an outage fails no record
-        "linger.ms": kafka.linger_ms,
+        "linger.ms": linger_ms,
         "batch.size": BATCH_BYTES,
         "message.max.bytes": MESSAGE_BYTES,
         "partitioner": "murmur2_random",  # the partition that Java's clients choose for a key
@@ -48,9 +51,8 @@ def settings(kafka: Kafka) -> dict[str, Any]:
 def single(kafka: Kafka) -> dict[str, Any]:
     """Return the settings of the producer that sends each record on its own, so that each has a verdict of its own."""
     return {
-        **settings(kafka),
+        **settings(kafka, linger_ms=0),
         "enable.gapless.guarantee": False,  # one record of a device at a time: its order is not at stake
-        "linger.ms": 0,
         "batch.num.messages": 1,
         "topic.metadata.propagation.max.ms": 5000,  # the topic was unknown before: no need to doubt it for 30 s again
     }

@@ -43,7 +43,8 @@ class Window:
 
         A server gives a packet id anew only after it has got the PUBACK, so what is carried under it is over.
         """
-        self._carried.pop(record.packet_id, None)
+        if self._carried:
+            self._carried.pop(record.packet_id, None)
         self._wait(record)
 
     def attach(self, publish: Publish) -> bool:
