@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -15,14 +16,19 @@ LISTENER = 'LISTEN 0 5 0.0.0.0:1883 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino
 OWN_LISTENER = LISTENER.replace("x.service", "system.slice/mosquitto.service")
 TASMOTA = [{"filter": "tele/+/#", "reads": ["cmnd/+/#", "cmnd/tasmotas/#"]}, {"filter": "stat/+/#"}]
 ZIGBEE = [{"filter": "zigbee2mqtt/+/#", "publishers": ["zigbee2mqtt", "home"], "reads": ["zigbee2mqtt/#"]}]
+OWN_FILTERS = ("devices/+/#", "raspi-kafka-verify/+/#")
+
+
+def subscribed(*filters: str) -> list[dict[str, str]]:
+    """What slurp tells of the bridge's session."""
+    return [{"content": base64.b64encode(json.dumps({"client_id": "x", "filters": filters}).encode()).decode()}]
 
 
 def host(root: Path, name: str = "pi1", answers: dict[str, Any] | None = None, **variables: Any) -> Host:
     """A Raspberry Pi with 4 GB, Debian 13, and nothing of ours on it."""
     told = {
         "setup": [{"ansible_facts": {**FACTS, "distribution_major_version": "13"}}],
-        # Mosquitto keeps a session for the bridge.
-        "stat": [{"stat": {"exists": True}}],
+        "slurp": subscribed(*OWN_FILTERS),
         # No listeners, no package missing, the version, and files as they were read.
         "command": [{"stdout": ""}, {"stdout": "0 0"}, {"stdout": "2.0.21-1", "rc": 0}, {"rc": 0}],
         "host_files": [{"changed": True, "changed_paths": []}],
@@ -148,17 +154,27 @@ class Deployed(NamedTuple):
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     root = tmp_path_factory.mktemp("deployed")
     known(root, kitchen="the-password-of-the-kitchen")
-    one = host(root, mosquitto_trees=TASMOTA + ZIGBEE, answers={"mosquitto_users": [{"users": ["kitchen"]}, {}]})
+    trees = TASMOTA + ZIGBEE
+    session = subscribed(*OWN_FILTERS, *(tree["filter"] for tree in trees))
+    answers = {"mosquitto_users": [{"users": ["kitchen"]}, {}], "slurp": session}
+    one = host(root, mosquitto_trees=trees, answers=answers)
     code, said = deploy(root, one, arguments=("-vvv", "--diff"))
     assert code == 0, said
-    (given,) = one.given("host_files")
-    return Deployed(root, one, {Path(file["path"]).name: file for file in given["files"]}, said)
+    return Deployed(root, one, files(one), said)
+
+
+def files(one: Host) -> dict[str, dict[str, Any]]:
+    """Name -> what host_files was given for it."""
+    return {Path(file["path"]).name: file for given in one.given("host_files") for file in given["files"]}
 
 
 def lines(deployed: Deployed, name: str) -> list[str]:
+    return counting(deployed.files[name])
+
+
+def counting(file: dict[str, Any]) -> list[str]:
     """What counts of a file."""
-    text = deployed.files[name]["content"]
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return [line for line in file["content"].splitlines() if line and not line.startswith("#")]
 
 
 def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
@@ -184,6 +200,16 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "pattern read cmnd/tasmotas/#",
         "pattern write stat/%u/#",
     ]
+
+
+def test_nobody_publishes_in_a_tree_before_the_bridge_has_subscribed_it(tmp_path: Path) -> None:
+    """What is sent before is acknowledged, and kept for nobody."""
+    answers = {"slurp": subscribed(*OWN_FILTERS, "stat/+/#")}
+    one = host(tmp_path, mosquitto_trees=TASMOTA + ZIGBEE, answers=answers)
+    code, said = deploy(tmp_path, one)
+    assert code == 0, said
+    rights = [line for line in counting(files(one)["acl"]) if "write" in line or "cmnd" in line]
+    assert rights == ["topic write raspi-kafka-verify/+/#", "pattern write devices/%u/#", "pattern write stat/%u/#"]
 
 
 def test_only_the_broker_reads_its_rights(deployed: Deployed) -> None:
@@ -235,7 +261,7 @@ def test_services_and_publishers_get_passwords_and_devices_keep_theirs(deployed:
 def test_devices_wait_until_mosquitto_keeps_a_session_for_the_bridge(tmp_path: Path) -> None:
     """What they send before is acknowledged, and kept for nobody."""
     known(tmp_path, kitchen="k")
-    one = host(tmp_path, answers={"stat": [{"stat": {"exists": False}}]})
+    one = host(tmp_path, answers={"slurp": [{"failed": True, "msg": "file not found"}]})
     code, said = deploy(tmp_path, one)
     assert code == 0, said
     assert one.given("mosquitto_users")[-1]["users"].keys() == {"raspi-kafka-bridge", "raspi-kafka-verify"}
@@ -384,7 +410,7 @@ def test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines(tmp_path:
 def device(root: Path, *arguments: str, hosts: tuple[Host, ...] = (), **answers: Any) -> tuple[Host, str]:
     """Run the playbook on a host that has a broker; returns the host and what was said, with its lines joined."""
     told = {
-        "stat": [{"stat": {"exists": True}}],
+        "stat": [{"stat": {"exists": True}}],  # the passwords, so the broker
         "mosquitto_users": [{"users": ["raspi-kafka-bridge"]}],
         "command": [SAME],
     }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import SET, OnPi, wait_until
@@ -70,6 +74,41 @@ def test_a_filter_without_a_device_or_across_another_is_refused_before_anything_
 def test_a_tree_for_a_kafka_topic_that_is_not_declared_is_refused(pi: host.Host) -> None:
     text = refused(SET, pi, *extra(mosquitto_trees=[{"filter": "tele/+/#", "topic": "tasmota"}]))
     assert "tasmota, which topics_declared does not have" in text
+
+
+def test_what_is_taken_in_a_new_tree_is_in_kafka_from_the_first_message_on(
+    pi: host.Host, device, arriving: Records
+) -> None:
+    """A device that does not wait for the play: what is sent before the bridge has subscribed is refused."""
+    name, taken, refusals = "early-bird", [], 0
+    tried, over = threading.Event(), threading.Event()
+    password = device(name)
+
+    def send() -> None:
+        nonlocal refusals
+        for number in itertools.count():
+            if over.is_set():
+                return
+            payload = str(number).encode()
+            if bird.publish(f"early/{name}/count", payload).value == 0:
+                taken.append(payload)
+            else:
+                refusals += 1
+            tried.set()
+            time.sleep(0.01)
+
+    with connected(pi, name, password) as bird, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send)
+        tried.wait()
+        run = playbook(SET, *extra(mosquitto_trees=[*TREES, {"filter": "early/+/#"}]))
+        try:
+            assert run.code == 0, run.output
+            wait_until(lambda: len(taken) > 100, 30, "messages are taken")
+        finally:
+            over.set()
+        sending.result()
+    assert refusals
+    assert [one.value for one in arriving.of(name, len(taken))] == taken
 
 
 def test_the_bridge_keeps_its_session_when_trees_change(on: OnPi) -> None:
