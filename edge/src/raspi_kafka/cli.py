@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
-import logging
-import os
-import sys
-from pathlib import Path
 
 from . import __version__
-from .bridge import config
+from .bridge import command as bridge
+from .load_test import command as load_test
+from .report import command as report
+from .simulate import command as simulate
 
-# systemd-journald reads the priority of a line from its beginning (sd-daemon(3)).
-PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
-# Twice what the records under way are. Once Kafka has a record no cycle holds it, so to look through all of them after
-# each 700 new objects finds nothing; that was a tenth of the CPU time of a drain.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-
-
-class JournalFormatter(logging.Formatter):
-    """Puts the priority before each line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record).replace("\n", " | ")
-        return f"<{PRIORITIES.get(record.levelno, 6)}>{line}"
+COMMANDS = (bridge, simulate, load_test, report)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Return 0, 1 after a failure, or 2 if the configuration or the command is wrong."""
+    """Return 0, 1 after a failure, 2 if the configuration or the command is wrong, or 128 and a signal."""
     given = arguments().parse_args(argv)
-    try:
-        wanted = config.load(given.config)
-    except config.ConfigError as wrong:
-        print(wrong, file=sys.stderr)
-        return 2
-    return 0 if given.check else run(wanted)
+    return given.run(given)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,37 +24,6 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="raspi-kafka", description=__doc__)
     parser.add_argument("--version", action="version", version=f"raspi-kafka {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    bridge = commands.add_parser("bridge", help="carry messages from MQTT to Kafka")
-    bridge.add_argument("--config", type=Path, required=True, metavar="FILE", help="the file bridge.yml")
-    bridge.add_argument("--check", action="store_true", help="validate the file and end")
+    for command in COMMANDS:
+        command.add(commands)
     return parser
-
-
-def run(wanted: config.Config) -> int:
-    """Run the bridge until it is stopped or fails."""
-    # --check is to answer without a Kafka client.
-    from .bridge.bridge import Bridge, BridgeError  # noqa: PLC0415
-
-    set_up_logging()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-
-    async def bridge() -> None:
-        await Bridge(wanted).run()
-
-    try:
-        asyncio.run(bridge())
-    except (BridgeError, OSError) as failed:
-        logging.getLogger(__name__).critical("the bridge ends: %s", failed)
-        return 1
-    return 0
-
-
-def set_up_logging() -> None:
-    """Log to stderr: with priorities for the journal, with times for anything else."""
-    handler = logging.StreamHandler()
-    if "JOURNAL_STREAM" in os.environ:
-        handler.setFormatter(JournalFormatter("%(message)s"))
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
+import pytest
 import raspi_kafka
 import yaml
-from raspi_kafka.bridge import config
+from raspi_kafka import bridge, simulate
 
 REPOSITORY = Path(__file__).parents[3]
 EDGE = REPOSITORY / "edge"
@@ -32,15 +35,29 @@ def test_the_wheel_has_all_modules_and_the_command(tmp_path: Path) -> None:
     assert "raspi-kafka = raspi_kafka.cli:main" in points
 
 
-def test_the_lock_has_every_dependency_of_the_package() -> None:
-    needs = re.search(r"^dependencies = \[(.*)\]", (EDGE / "pyproject.toml").read_text(), re.MULTILINE)
+@pytest.mark.parametrize(("key", "lock"), [("dependencies", "edge.txt"), ("load", "load.txt")])
+def test_the_lock_has_every_dependency_of_the_package(key: str, lock: str) -> None:
+    needs = re.search(rf"^{key} = \[(.*)\]", (EDGE / "pyproject.toml").read_text(), re.MULTILINE)
     assert needs
     named = {name.lower() for name in re.findall(r'"([\w-]+)', needs[1])}
-    locked = re.findall(r"^([\w-]+)==", (REPOSITORY / "roles/python_venv/files/edge.txt").read_text(), re.MULTILINE)
+    locked = re.findall(r"^([\w-]+)==", (REPOSITORY / "roles/python_venv/files" / lock).read_text(), re.MULTILINE)
     assert named <= set(locked)
 
 
-def test_the_page_names_every_file() -> None:
-    page = (EDGE / "README.md").read_text()
-    files = {path.name for path in Path(config.__file__).parent.glob("*.py")} - {"__init__.py"}
+def test_the_bridge_starts_without_what_only_a_load_test_needs(tmp_path: Path) -> None:
+    for name in ("rich", "uvloop", "pygal"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('the bridge has imported it')")
+    code = "import raspi_kafka.cli, raspi_kafka.bridge.bridge"
+    path = os.pathsep.join((str(tmp_path), str(EDGE / "src")))
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("package", [bridge, simulate])
+def test_the_page_names_every_file(package: ModuleType) -> None:
+    heading = f"`src/{package.__name__.replace('.', '/')}/`"
+    page = (EDGE / "README.md").read_text().partition(heading)[2].partition("What is in which file")[0]
+    files = {path.name for path in Path(*package.__path__).glob("*.py")} - {"__init__.py"}
     assert {name for name in files if f"`{name}`" not in page} == set()

@@ -8,8 +8,10 @@ import sys
 from typing import Any
 
 import pytest
+from raspi_kafka import mqtt_wire
 from raspi_kafka.bridge import packets
-from raspi_kafka.bridge.packets import Answer, Connack, Disconnect, Login, MalformedPacketError, Parser, Pong, Publish
+from raspi_kafka.bridge.packets import Answer, Login, Parser, Pong, Publish
+from raspi_kafka.mqtt_wire import Connack, Disconnect, MalformedPacketError
 
 LOGIN = Login("client", "user", "secret", 30, 1_209_600, 4000)
 # The user properties `time` and `a`, a message expiry and a content type.
@@ -29,7 +31,7 @@ def codec() -> Any:
 def publish(payload: bytes, *, packet_id: int = 7, first: int = 0x32, properties: bytes = b"") -> bytes:
     head = len(TOPIC).to_bytes(2, "big") + TOPIC
     head += packet_id.to_bytes(2, "big") if first & 6 else b""
-    return packets.packet(first, head + packets.prefixed(properties) + payload)
+    return mqtt_wire.packet(first, head + mqtt_wire.prefixed(properties) + payload)
 
 
 def told(packet: Any) -> Any:
@@ -65,8 +67,8 @@ def test_unsubscribe_and_pubacks_are_as_the_specification_writes_them() -> None:
     [(0, "00"), (127, "7f"), (128, "8001"), (16_383, "ff7f"), (16_384, "808001"), (268_435_455, "ffffff7f")],
 )
 def test_lengths_are_those_of_the_table_of_the_specification(number: int, encoded: str) -> None:
-    assert packets.variable(number) == bytes.fromhex(encoded)
-    assert packets.variable_at(bytes.fromhex(encoded), 0) == (number, len(encoded) // 2)
+    assert mqtt_wire.variable(number) == bytes.fromhex(encoded)
+    assert mqtt_wire.variable_at(bytes.fromhex(encoded), 0) == (number, len(encoded) // 2)
 
 
 def test_another_codec_writes_the_same(codec: Any) -> None:
@@ -79,8 +81,8 @@ def test_another_codec_writes_the_same(codec: Any) -> None:
     assert packets.subscribe(9, ["a/+", "b/#"]) == codec.SubscribePacket(9, filters).write()
     assert packets.unsubscribe(10, ["c"]) == codec.UnsubscribePacket(10, ["c"]).write()
     assert packets.pubacks([5]) == codec.PubAckPacket(5).write()
-    assert codec.PingReqPacket().write() == packets.PINGREQ_BYTES
-    assert codec.DisconnectPacket().write() == packets.DISCONNECT_BYTES
+    assert codec.PingReqPacket().write() == mqtt_wire.PINGREQ_BYTES
+    assert codec.DisconnectPacket().write() == mqtt_wire.DISCONNECT_BYTES
 
 
 # --- in
@@ -104,7 +106,7 @@ def test_answers_of_the_server_are_read() -> None:
     data += b"\xe0\0" + b"\xe0\1\x8b" + b"\xe0\6\x8e\4\x1f\0\1x"
     assert Parser().feed(data) == [
         Connack(True, 0, {0x21: 1000, 0x13: 10}),
-        Answer(packets.SUBACK, 1, b"\1\x87"),
+        Answer(mqtt_wire.SUBACK, 1, b"\1\x87"),
         Answer(packets.UNSUBACK, 2, b"\0"),
         Pong(),
         Disconnect(0, {}),
@@ -155,7 +157,7 @@ def test_it_reads_what_another_codec_writes(codec: Any) -> None:
         assert isinstance(read, Publish)
         assert (read.topic.decode(), read.payload) == (written.topic, bytes(written.payload))
         assert (read.packet_id, bool(read.dup)) == (number, written.duplicate)
-        said = (read.properties or {}).get(packets.USER_PROPERTY, [])
+        said = (read.properties or {}).get(mqtt_wire.USER_PROPERTY, [])
         assert [(name.decode(), value.decode()) for name, value in said] == pairs
 
 

@@ -11,9 +11,10 @@ import pytest
 from raspi_kafka.bridge import packets, subscriber
 from raspi_kafka.bridge.config import Mqtt
 from raspi_kafka.bridge.counters import Counters
-from raspi_kafka.bridge.packets import Connack, Publish
+from raspi_kafka.bridge.packets import Publish
 from raspi_kafka.bridge.session import Known, SessionFile
 from raspi_kafka.bridge.subscriber import Subscriber
+from raspi_kafka.mqtt_wire import Connack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,6 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .. import mqtt_wire
 from . import metrics, packets, producer, systemd
 from .counters import DROPPED, SYS, Counters
 from .delivery import Delivery, ProducerFatalError
@@ -24,9 +25,10 @@ from .window import Window
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
+    from ..mqtt_wire import Connack
     from .config import Config
     from .connection import Connection
-    from .packets import Connack, Publish
+    from .packets import Publish
 
 log = logging.getLogger(__name__)
 
@@ -337,5 +339,5 @@ def poll_interval_s(linger_ms: int) -> float:
 
 def client_time(publish: Publish) -> list[tuple[str, bytes]]:
     """Return the publisher's user property `time` as a record header, if there is one."""
-    pairs = (publish.properties or {}).get(packets.USER_PROPERTY, [])
+    pairs = (publish.properties or {}).get(mqtt_wire.USER_PROPERTY, [])
     return [("mqtt.time", value) for name, value in pairs if name == b"time"][:1]  # type: ignore[union-attr, misc]

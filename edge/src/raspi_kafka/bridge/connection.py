@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from .. import mqtt_wire
+from ..mqtt_wire import Connack, Disconnect, MalformedPacketError, reason
 from . import packets
-from .packets import Answer, Connack, Disconnect, MalformedPacketError, Parser, Pong, Publish
+from .packets import Answer, Parser, Pong, Publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,7 +144,7 @@ class Connection(asyncio.Protocol):
         """
         self._why = "the bridge ended it"
         self._ending = True
-        self.write(packets.DISCONNECT_BYTES)
+        self.write(mqtt_wire.DISCONNECT_BYTES)
         self._read_on()
 
     def abort(self, why: str) -> None:
@@ -187,47 +189,15 @@ class Connection(asyncio.Protocol):
             self.abort(f"the MQTT server was silent for {interval_s:.0f} s")
             return
         self._ping_unanswered = self.reading
-        self.write(packets.PINGREQ_BYTES)
+        self.write(mqtt_wire.PINGREQ_BYTES)
         self.keep_alive(interval_s)
 
 
-# MQTT 5, 2.4
-REASONS = {
-    0x80: "unspecified error",
-    0x81: "malformed packet",
-    0x82: "protocol error",
-    0x83: "implementation specific error",
-    0x84: "it speaks no MQTT 5",
-    0x85: "client identifier not valid",
-    0x86: "bad user name or password",
-    0x87: "not authorized",
-    0x88: "server unavailable",
-    0x89: "server busy",
-    0x8A: "banned",
-    0x8B: "server shutting down",
-    0x8D: "keep-alive time-out",
-    0x8E: "session taken over",
-    0x93: "receive maximum exceeded",
-    0x95: "packet too large",
-    0x97: "quota exceeded",
-    0x98: "administrative action",
-    0x9A: "retain not supported",
-    0x9B: "QoS not supported",
-    0x9E: "shared subscriptions not supported",
-    0x9F: "connection rate exceeded",
-    0xA1: "subscription identifiers not supported",
-    0xA2: "wildcard subscriptions not supported",
-}
 TAKEN_OVER = 0x8E
 # Mosquitto 2.0.11 does so without a word when another client takes the session over, and when it ends.
 CLOSED = (
     "the MQTT server closed the connection; if it does so again, look whether another client has this mqtt.client_id"
 )
-
-
-def reason(code: int) -> str:
-    """Return what a reason code means."""
-    return REASONS.get(code, f"reason 0x{code:02x}")
 
 
 def disconnected(packet: Disconnect) -> str:
@@ -237,7 +207,7 @@ def disconnected(packet: Disconnect) -> str:
             "another client with the same client id took the session over; "
             "let only one bridge use this mqtt.client_id and mqtt.username"
         )
-    told = packet.properties.get(packets.REASON_STRING)
+    told = packet.properties.get(mqtt_wire.REASON_STRING)
     return f"the MQTT server ended the connection: {reason(packet.reason)}" + (
         f" ({told.decode(errors='replace')})" if isinstance(told, bytes) else ""
     )

@@ -7,10 +7,11 @@ import logging
 import random
 from typing import TYPE_CHECKING, Protocol
 
-from . import packets
-from .connection import Connection, Handler, reason
+from .. import mqtt_wire
+from ..mqtt_wire import Connack, reason
+from .connection import Connection, Handler
 from .counters import DROPPED, STORED, SYS
-from .packets import Connack, Login
+from .packets import Login
 from .session import Known, SessionFile
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Subscriber:
         if connack is None:
             return
         self._check(connack)
-        interval = connack.properties.get(packets.SERVER_KEEP_ALIVE, KEEP_ALIVE_S)
+        interval = connack.properties.get(mqtt_wire.SERVER_KEEP_ALIVE, KEEP_ALIVE_S)
         connection.keep_alive(float(interval))  # type: ignore[arg-type]
         known = self._session.read()
         if known and known.client_id != self._mqtt.client_id:
@@ -148,9 +149,9 @@ class Subscriber:
         mqtt = self._mqtt
         if connack.reason:
             raise MqttRefusedError(refusal(connack.reason, mqtt))
-        if connack.properties.get(packets.MAXIMUM_QOS, 1) == 0:
+        if connack.properties.get(mqtt_wire.MAXIMUM_QOS, 1) == 0:
             raise MqttRefusedError("the MQTT server offers QoS 0 alone, which acknowledges nothing; allow QoS 1 there")
-        expiry = connack.properties.get(packets.SESSION_EXPIRY, mqtt.session_expiry_s)
+        expiry = connack.properties.get(mqtt_wire.SESSION_EXPIRY, mqtt.session_expiry_s)
         if expiry != mqtt.session_expiry_s:
             log.warning(
                 "the MQTT server keeps the session %s s without the bridge, not the %s s of mqtt.session_expiry_s: "

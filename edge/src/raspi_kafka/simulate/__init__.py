@@ -1,0 +1,1 @@
+"""Devices that send telemetry over MQTT, as many as one computer can be."""
