@@ -1,0 +1,183 @@
+"""The same numbers for the table and for the page, in the words of both."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from .findings import worst
+from .latency import APPEND, PUBACK, consumer, ways
+from .verdict import FAILED, PASSED
+
+if TYPE_CHECKING:
+    from .findings import Findings
+    from .latency import Latency
+    from .ledger import Ledger, Stage
+    from .verdict import Row, Verdict
+
+NOT_COMPARABLE = "not comparable"
+NONE = "none"
+KIB, MIB = 1 << 10, 1 << 20
+
+
+class Judged(NamedTuple):
+    """A stage with what it shows."""
+
+    stage: Stage
+    findings: Findings
+    verdict: Verdict
+
+
+def title(stage: Stage) -> str:
+    """Return what a stage is called."""
+    rate = f"{stage.rate:g} message{'' if stage.rate == 1 else 's'}/s each"
+    return f"{stage.devices_wanted:,} devices, {rate}, QoS {stage.qos}, {stage.seconds:g} s"
+
+
+def head(ledger: Ledger) -> list[tuple[str, str]]:
+    """Return what was run, where and with what."""
+    generator = ledger.generator
+    where = "on a host under test" if generator.on_test_host else "not on a host under test"
+    clock = ledger.clock
+    compared = f"ahead by {clock.offset_ms:g} ms, to within {clock.error_ms:g} ms" if clock else NOT_COMPARABLE
+    return [
+        ("Run", ledger.run),
+        ("Began", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ledger.began))),
+        ("raspi.kafka", ledger.product),
+        ("MQTT", ledger.mqtt),
+        ("Kafka", f"{ledger.kafka}, topic {ledger.topic}"),
+        ("Generator", f"{generator.host}, {where}; {generator.cpus} CPUs, {generator.machine}"),
+        ("Kafka's clock", f"{compared} (against the generator's)"),
+    ]
+
+
+SUMMARY = (
+    "Devices",
+    "Verdict",
+    "Sent",
+    "Lost",
+    "Duplicated",
+    "Out of order",
+    "p99 to PUBACK",
+    "p99 to consumer",
+    "Lag max",
+    "Lag at end",
+)
+
+
+def summary(each: Judged) -> list[str]:
+    """Return a stage in one line, by the heads of SUMMARY; of several groups the worst counts."""
+    stage, findings, verdict = each
+    total = findings.total
+    slowest = [found.p99 for name in stage.groups if (found := findings.latencies[consumer(name)])]
+    lags = [lag for lag in findings.lag.values() if lag]
+    puback = findings.latencies.get(PUBACK)
+    return [
+        f"{stage.devices_wanted:,}",
+        verdict.state,
+        f"{total.sent:,}",
+        f"{total.lost:,}",
+        f"{total.duplicated:,}",
+        f"{total.disordered:,}",
+        ms(puback.p99) if puback else NONE,
+        ms(max(slowest)) if slowest else NONE,
+        f"{max(lag.max for lag in lags):,}" if lags else NONE,
+        f"{max(lag.end for lag in lags):,}" if lags else NONE,
+    ]
+
+
+def held(row: Row) -> str:
+    """Return whether a claim held."""
+    return PASSED if row.held else FAILED
+
+
+def events(stage: Stage) -> list[tuple[str, str]]:
+    """Return when which fault was planted."""
+    return [(f"{when / 1000:.1f} s", text) for when, text in stage.events]
+
+
+def axis(step_s: int) -> str:
+    """Return what the horizontal axis of the plots is."""
+    each = "second" if step_s == 1 else f"{step_s} seconds"
+    return f"Plots: seconds after the stage began; a point of throughput and latency stands for the {each} after it."
+
+
+def unplotted(stage: Stage) -> str:
+    """Return why a line is absent from the plots; nothing if none is."""
+    if stage.clock:
+        return ""
+    return "Stored messages are not plotted: Kafka's clock was not compared with the generator's."
+
+
+LATENCIES = ("Path", "Messages", "p50", "p99", "max")
+
+
+def latencies(each: Judged) -> list[list[str]]:
+    """Return a line per way by the heads of LATENCIES."""
+    stage, findings, _verdict = each
+    ways = [PUBACK, APPEND, *(consumer(name) for name in stage.groups)]
+    return [[f"device to {way}", *latency_cells(way, stage, findings)] for way in ways]
+
+
+def latency_cells(way: str, stage: Stage, findings: Findings) -> list[str]:
+    """Return the numbers of a way, or why there are none."""
+    found: Latency | None = findings.latencies.get(way)
+    if found:
+        return [f"{found.count:,}", ms(found.p50), ms(found.p99), ms(found.max)]
+    absent = NOT_COMPARABLE if way == APPEND and not stage.clock else NONE
+    return [absent, *("-" for _head in LATENCIES[2:])]
+
+
+USAGE = ("Process", "CPU (one core)", "Memory, max", "Written")
+
+
+def usage(each: Judged) -> list[list[str]]:
+    """Return a line per process by the heads of USAGE."""
+    rows = []
+    for name, used in each.findings.usage.items():
+        if used:
+            cells = [f"{used.cpu_percent:.1f} %", size(used.rss_max_bytes), written(used.written_bytes)]
+        else:
+            cells = ["seen less than twice", "-", "-"]
+        rows.append([name, *cells])
+    return rows
+
+
+WORST = 20
+
+
+def device_heads(stage: Stage) -> list[str]:
+    """Return what is told of a device."""
+    missing = [f"Not consumed by {name}" for name in stage.groups]
+    late = [f"p99 to {way}" for way in ways(stage) if way != APPEND]
+    return ["Device", "Sent", "Acked", "Stored", "Lost", *missing, "Duplicated", "Out of order", "Disconnects", *late]
+
+
+def devices(each: Judged) -> list[list[str]]:
+    """Return a line per device by device_heads(), of those that fared worst."""
+    return [device(name, each) for name in worst(each.findings, WORST)]
+
+
+def device(name: str, each: Judged) -> list[str]:
+    """Return the numbers of a device."""
+    found, p99 = each.findings.devices[name], each.findings.device_p99_ms[name]
+    missing = [len(found.groups[group].missing) for group in each.stage.groups]
+    acked = f"{found.acked:,}" if each.stage.qos else NONE
+    counts = [len(found.lost), *missing, found.duplicated, found.disordered, found.disconnects]
+    late = [ms(p99[way]) if way in p99 else NONE for way in ways(each.stage) if way != APPEND]
+    return [name, f"{found.sent:,}", acked, f"{found.stored:,}", *(f"{count:,}" for count in counts), *late]
+
+
+def ms(value: float) -> str:
+    """Return milliseconds."""
+    return f"{value:,.0f} ms" if abs(value) >= 100 else f"{value:.1f} ms"
+
+
+def written(count: int | None) -> str:
+    """Return bytes in words."""
+    return "not known" if count is None else size(count)
+
+
+def size(count: int) -> str:
+    """Return bytes."""
+    return f"{count / MIB:,.1f} MiB" if count >= MIB else f"{count / KIB:,.1f} KiB"
