@@ -37,7 +37,8 @@ log.cleaner.dedupe.buffer.size=4194304
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=true
 """
-TOPICS = {TELEMETRY: (3, {}), DEAD_LETTERS: (1, {"max.message.bytes": "2097152"})}
+PROOFS = "raspi-kafka-verify"
+TOPICS = {TELEMETRY: (3, {}), DEAD_LETTERS: (1, {"max.message.bytes": "2097152"}), PROOFS: (1, {})}
 
 
 class Cluster:

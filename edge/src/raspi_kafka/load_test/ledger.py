@@ -1,0 +1,81 @@
+"""What a stage writes down: every message of every device, and what became of it.
+
+`raspi-kafka report` reads it, and says what each key means.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from .kafka import Stored
+
+VERSION = 1
+TOLD = ("disconnects", "refused", "resent")
+
+
+def journals(directory: Path) -> list[list[dict[str, Any]]]:
+    """Return what the workers of the simulator wrote: of each the line of its own, and one of each device."""
+    paths = sorted(directory.glob("journal-*.jsonl"))
+    return [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in paths]
+
+
+def devices(
+    told: list[list[dict[str, Any]]],
+    stored: Iterable[Stored],
+    came: dict[str, dict[str, list[list[float]]]],
+    began_ns: int,
+) -> dict[str, dict[str, Any]]:
+    """Bring together what simulator, Kafka and consumer groups say of each device, in milliseconds after `began_ns`.
+
+    :param came: group -> device -> pairs of number and milliseconds.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for head, *lines in told:
+        later = (head["began_ns"] - began_ns) / 1e6
+        for line in lines:
+            found[line["device"]] = {
+                "sent": [round(ms + later, 3) for ms in line["sent"]],
+                "acked": [None if ms is None else round(ms + later, 3) for ms in line["acked"]],
+                "stored": [],
+                "groups": {
+                    group: [[number, round(ms - began_ns / 1e6, 3)] for number, ms in of.get(line["device"], [])]
+                    for group, of in came.items()
+                },
+                **{name: line[name] for name in TOLD},
+            }
+    for record in stored:
+        if record.device in found:
+            found[record.device]["stored"].append([record.number, round(record.append_ms - began_ns / 1e6, 3)])
+    return found
+
+
+def lag(told: list[list[dict[str, Any]]]) -> dict[str, float]:
+    """Return how late the generator was: the largest of its workers."""
+    return {name: max(head["lag_ms"][name] for head, *_lines in told) for name in ("p50", "p99", "max")}
+
+
+def events(file: Path | None, began_ns: int) -> list[list[Any]]:
+    """Return what somebody did to the stack meanwhile, from lines of {"at": SECONDS SINCE 1970, "what": TEXT}."""
+    if file is None or not file.exists():
+        return []
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    after = [[round(1000 * each["at"] - began_ns / 1e6, 3), each["what"]] for each in lines]
+    return [each for each in after if each[0] >= 0]
+
+
+def since(samples: list[list[Any]], began_ns: int) -> list[list[Any]]:
+    """Return samples, whose first item is milliseconds since 1970, in milliseconds after `began_ns`."""
+    later = [[round(ms - began_ns / 1e6, 3), *rest] for ms, *rest in samples]
+    return [each for each in later if each[0] >= 0]
+
+
+def write(path: Path, ledger: dict[str, Any]) -> None:
+    """Write a ledger; it is there whole, or as it was."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(ledger, separators=(",", ":")), encoding="utf-8")
+    part.replace(path)

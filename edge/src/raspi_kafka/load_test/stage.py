@@ -1,0 +1,133 @@
+"""One stage: two consumer groups, simulated devices, and then what Kafka has of them."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import kafka, ledger
+from .groups import Groups
+from .kafka import LoadTestError
+from .options import GROUPS
+from .processes import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .options import Options
+
+SECONDS_TO_END = 90
+# Nothing more has come into the topic for so long: what is missing is lost, or waits for somebody.
+QUIET_S = 4.0
+SECONDS_TO_READ = 60.0
+REFUSED = 2
+SIGNALLED = (130, 143, -2, -15)
+
+
+def simulator_command(wanted: Options, count: int) -> list[str]:
+    """Return the command of the simulator, but for where it writes."""
+    numbers = {"devices": count, "rate": wanted.rate, "qos": wanted.qos, "ramp": wanted.ramp}
+    numbers |= {"hold": wanted.hold, "drain": wanted.drain}
+    places = {"mqtt": wanted.mqtt, "credentials": wanted.credentials}
+    return ["simulate", *(f"--{name}={value}" for name, value in (places | numbers).items()), *wanted.simulate]
+
+
+class Stage:
+    """Runs once.
+
+    :ivar aborted: whether it was ended by a signal; what it found until then counts.
+    """
+
+    def __init__(self, wanted: Options, count: int, folder: Path, run: str) -> None:
+        self._wanted = wanted
+        self._count = count
+        self._folder = folder
+        self._starts = kafka.ends(wanted.kafka, wanted.topic)
+        names = {name: f"raspi-kafka-load-test-{run}-{name}" for name in GROUPS}
+        self._groups = Groups(names, wanted.kafka, self._starts, folder)
+        self.aborted = False
+
+    def run(self) -> dict[str, Any]:
+        """Return what the ledger has of a stage.
+
+        :raises LoadTestError: there is nothing to tell.
+        """
+        self._folder.mkdir(parents=True)
+        try:
+            self._groups.start({GROUPS[-1]: self._wanted.pause} if self._wanted.pause else {})
+            began_ns = time.time_ns()
+            with self._simulating() as simulator:
+                pids = {"generator": simulator.pid, **self._groups.pids}
+                with Sampler({name: partial(int, pid) for name, pid in pids.items()}) as sampler:
+                    self._wait(simulator)
+                    self._settle()
+            came = self._groups.stop()
+            ended = time.time()
+        finally:
+            self._groups.clean_up()
+        told = ledger.journals(self._folder)
+        if not told:
+            raise LoadTestError(f"The simulator wrote no journal to {self._folder}. Its own lines say why.")
+        stored = kafka.stored(self._wanted.kafka, self._starts)
+        return {
+            "devices_wanted": self._count,
+            "rate": self._wanted.rate,
+            "qos": self._wanted.qos,
+            "ramp": self._wanted.ramp,
+            "seconds": self._wanted.hold,
+            "began": began_ns / 1e9,
+            "ended": ended,
+            "lag_ms": ledger.lag(told),
+            "devices": ledger.devices(told, stored, came, began_ns),
+            "events": sorted(self._planned() + ledger.events(self._wanted.events, began_ns)),
+            "group_lag": {name: ledger.since(each, began_ns) for name, each in self._groups.lag.items()},
+            "processes": {name: ledger.since(each, began_ns) for name, each in sampler.samples.items()},
+        }
+
+    def _planned(self) -> list[list[Any]]:
+        return [[1000 * seconds, what] for seconds, what in self._wanted.planned]
+
+    @contextlib.contextmanager
+    def _simulating(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Let devices send until the block ends."""
+        command = [*simulator_command(self._wanted, self._count), f"--journal={self._folder}"]
+        # Ctrl-C of a terminal goes to all of a session: the simulator gets it from here alone, and so once.
+        simulator = subprocess.Popen([sys.executable, "-m", "raspi_kafka", *command], start_new_session=True)
+        try:
+            yield simulator
+        finally:
+            if simulator.poll() is None:
+                simulator.terminate()
+                simulator.wait(SECONDS_TO_END)
+
+    def _wait(self, simulator: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of the simulator.
+
+        :raises LoadTestError: it did not run.
+        """
+        try:
+            code = simulator.wait()
+        except KeyboardInterrupt:
+            simulator.send_signal(signal.SIGINT)  # it writes what it knows
+            code = simulator.wait(SECONDS_TO_END)
+        self.aborted = code in SIGNALLED
+        if code == REFUSED:
+            raise LoadTestError("The simulator did not run. Its own line says why.")
+
+    def _settle(self) -> None:
+        """Wait until nothing more comes into the topic, and both groups have read it."""
+        before, since = [], time.monotonic()
+        while not self.aborted and time.monotonic() - since < QUIET_S:
+            now = kafka.ends(self._wanted.kafka, self._wanted.topic)
+            if now != before:
+                before, since = now, time.monotonic()
+            time.sleep(0.5)
+        end = time.monotonic() + SECONDS_TO_READ
+        while not self.aborted and any(self._groups.behind().values()) and time.monotonic() < end:
+            time.sleep(0.5)

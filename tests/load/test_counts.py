@@ -1,0 +1,164 @@
+"""The load test itself: what it counts, while the stack goes through faults."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from raspi_kafka.report import ledger as ledgers
+from raspi_kafka.report.report import judged
+from raspi_kafka.report.verdict import PASSED
+
+from tests.bridge.kafka import TELEMETRY
+from tests.bridge.mosquitto import PASSWORD, Mosquitto
+from tests.bridge.process import Process, until
+from tests.hosts.cache import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.bridge.bridge import Bridge
+    from tests.bridge.conftest import Line
+
+DEVICES = 40
+RATE = 5
+SECONDS = 12
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    mosquitto = Mosquitto(tmp_path / "mosquitto", names())
+    try:
+        mosquitto.start()
+        yield mosquitto
+    finally:
+        mosquitto.clean_up()
+
+
+def names() -> list[str]:
+    return [f"sim-{number:05}" for number in range(1, DEVICES + 1)]
+
+
+class LoadTest(Process):
+    """One stage, in a process of its own."""
+
+    def __init__(self, line: Line, *options: str) -> None:
+        self.out = line.root / "load"
+        self.events = line.root / "events"
+        credentials = line.root / "credentials.json"
+        credentials.write_text(json.dumps({"passwords": dict.fromkeys(names(), PASSWORD)}))
+        places = {"mqtt": f"127.0.0.1:{line.mosquitto.port}", "kafka": line.kafka.server, "topic": TELEMETRY}
+        course = {"stages": DEVICES, "ramp": 2, "hold": SECONDS, "rate": RATE, "events": self.events}
+        given = {**places, "credentials": credentials, "out": self.out, **course}
+        command = [
+            sys.executable,
+            "-m",
+            "raspi_kafka",
+            "load-test",
+            *(f"--{key}={value}" for key, value in given.items()),
+        ]
+        super().__init__([*command, *options], line.root / "load.log", {"PYTHONPATH": str(REPOSITORY / "edge" / "src")})
+        line.made.append(self)
+
+    def happened(self, what: str) -> None:
+        """Note what is done to the stack."""
+        with self.events.open("a") as out:
+            out.write(json.dumps({"at": time.time(), "what": what}) + "\n")
+
+    def finished(self) -> Any:
+        """Wait for its end; return its stage, with findings and verdict."""
+        self.ended(180)
+        assert (self.out / "ledger.json").exists(), self.tail()
+        (found,) = judged(ledgers.load(self.out / "ledger.json"))
+        return found
+
+
+@pytest.fixture
+def bridge(line: Line) -> Bridge:
+    bridge = line.bridge()
+    bridge.start()
+    return bridge
+
+
+@pytest.mark.usefixtures("bridge")
+def test_it_counts_every_message_of_every_device(line: Line) -> None:
+    test = LoadTest(line)
+    test.start()
+    found = test.finished()
+    print(test.tail())
+    assert found.verdict.state == PASSED
+
+
+@pytest.mark.usefixtures("bridge")
+def test_a_consumer_that_pauses_is_not_noticed_by_the_other(line: Line) -> None:
+    test = LoadTest(line, "--pause=3:6")
+    test.start()
+    found = test.finished()
+    assert found.verdict.state == PASSED
+    lag = {name: max(records for _ms, records in each) for name, each in found.stage.group_lag.items()}
+    assert lag["b"] > 3 * DEVICES * RATE > lag["a"]
+
+
+def test_restarts_and_kills_of_all_parts_lose_nothing(line: Line, bridge: Bridge) -> None:
+    """But what Mosquitto had not saved; it saves at each change here, and each second on a host."""
+    test = LoadTest(line, "--hold=40")
+    test.start()
+    parts = {"bridge": bridge, "mosquitto": line.mosquitto, "broker": line.kafka}
+    until("devices send", lambda: bridge.metrics().get("received_total", 0) > DEVICES)
+    for name, part in parts.items():
+        for what, end in (("stopped", part.stop), ("killed", part.kill)):
+            test.happened(f"{name} {what}")
+            end()
+            part.start()
+            test.happened(f"{name} back")
+            acked = bridge.metrics().get("acked_total", 0)
+            until(
+                f"messages land after the {name}",
+                lambda least=acked: bridge.metrics().get("acked_total", 0) > least + 5,
+            )
+    found = test.finished()
+    print(test.tail())
+    assert found.findings.total.lost == 0
+    assert found.findings.total.disordered == 0
+    assert found.findings.total.disconnects >= DEVICES
+    assert [text for _ms, text in found.stage.events][:2] == ["bridge stopped", "bridge back"]
+
+
+@pytest.mark.usefixtures("bridge")
+def test_a_burst_of_ten_times_the_rate_is_held(line: Line) -> None:
+    test = LoadTest(line, "--burst=3:10:3")
+    test.start()
+    found = test.finished()
+    assert found.verdict.state == PASSED
+    assert found.findings.total.sent > DEVICES * RATE * (SECONDS - 3 + 10 * 3)
+
+
+@pytest.mark.usefixtures("bridge")
+def test_ctrl_c_leaves_what_was_found_until_then(line: Line) -> None:
+    test = LoadTest(line, "--hold=600")
+    test.start()
+    until("devices send", lambda: line.kafka.records() != [])
+    test.signal(signal.SIGINT)
+    found = test.finished()
+    assert test.ended() == 130
+    assert found.findings.total.lost == 0
+    assert found.findings.total.stored > 0
+
+
+def test_what_cannot_be_is_refused_with_a_sentence(line: Line) -> None:
+    for options, sentence in (
+        (("--kafka=127.0.0.1:1",), "Kafka at 127.0.0.1:1 does not answer"),
+        (("--topic=other",), "has no topic other"),
+        ((f"--stages={DEVICES + 1}",), f"has {DEVICES} devices, and the largest stage wants {DEVICES + 1}"),
+        (("--credentials=/nowhere",), "/nowhere can't be read: No such file or directory"),
+    ):
+        test = LoadTest(line, *options)
+        test.start()
+        assert test.ended(60) == 2, test.tail()
+        assert sentence in test.tail()
+        assert "Traceback" not in test.tail()

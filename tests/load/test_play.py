@@ -1,0 +1,89 @@
+"""playbooks/load_test.yml against a gateway on a stand-in, as its owner runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts import cache, host
+from tests.hosts.deployed import OnPi, extra, on, pi, refused, wait_until
+from tests.hosts.play import clean_environment, inventory, playbook
+
+__all__ = ["on", "pi"]
+SET = "load"
+BOOK = "playbooks/load_test.yml"
+PASSWORDS = "/etc/raspi-kafka/mosquitto/passwords"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gateway() -> Iterator[None]:
+    """Deploy a gateway, and remove it in the end."""
+    with host.fresh(SET, 1):
+        assert playbook(SET).code == 0
+        yield
+
+
+@pytest.fixture
+def set_name() -> str:
+    """Return the name by which tests.hosts knows the hosts."""
+    return SET
+
+
+def runs() -> list[Path]:
+    """The folders of all runs, the latest last."""
+    return sorted((cache.directory(SET) / "load-tests").iterdir(), key=lambda each: each.stat().st_mtime)
+
+
+def test_every_message_of_every_stage_is_counted_and_the_users_are_gone(on: OnPi) -> None:
+    run = playbook(SET, *extra(load_test_stages=[5, 20], load_test_seconds=6), book=BOOK)
+    assert run.code == 0
+    folder = runs()[-1]
+    ledger = json.loads((folder / "ledger.json").read_text())
+    assert [len(stage["devices"]) for stage in ledger["stages"]] == [5, 20]
+    for stage in ledger["stages"]:
+        for device in stage["devices"].values():
+            numbers = list(range(len(device["sent"])))
+            assert numbers
+            assert [number for number, _ms in device["stored"]] == numbers
+            assert [[number for number, _ms in came] for came in device["groups"].values()] == [numbers, numbers]
+    page = (folder / "report.html").read_text()
+    assert {"pi1 kafka", "pi1 mosquitto", "pi1 bridge"} <= set(
+        json.loads((folder / "services.json").read_text())["processes"]
+    )
+    assert "pi1 bridge" in page
+    assert "20 devices, 1 message/s each, QoS 1, 6 s: passed" in run.text
+    assert not (folder / "credentials.json").exists()
+    assert "sim-" not in on(f"cat {PASSWORDS}")
+    assert on("systemctl list-units --plain --no-legend 'raspi-kafka-load-test*'") == ""
+
+
+def test_site_after_a_load_test_changes_nothing() -> None:
+    assert playbook(SET).count("pi1", "changed") == 0
+
+
+def test_after_ctrl_c_the_host_itself_takes_the_users_out(on: OnPi) -> None:
+    more = extra(load_test_stages=[5], load_test_seconds=300, _load_test_lease=30)
+    command = ["ansible-playbook", BOOK, "-i", str(inventory(SET)), *more]
+    with (cache.directory(SET) / "ctrl-c.log").open("w") as log:
+        play = subprocess.Popen(
+            command, cwd=cache.REPOSITORY, env=clean_environment(), stdout=log, stderr=log, start_new_session=True
+        )
+        wait_until(lambda: "sim-00005:" in on(f"cat {PASSWORDS}"), 120, "the users are there")
+        time.sleep(5)
+        play.send_signal(signal.SIGINT)
+        assert play.wait(60) != 0
+    wait_until(lambda: "sim-" not in on(f"cat {PASSWORDS}"), 90, "the users are gone")
+
+
+def test_what_cannot_be_is_refused_before_anything_changes(pi: host.Host) -> None:
+    for wrong, why in (
+        ({"load_test_stages": []}, "load_test_stages are numbers of devices"),
+        ({"load_test_qos": 3}, "load_test_qos 0, 1 or 2"),
+    ):
+        assert why in refused(SET, pi, *extra(**wrong), book=BOOK)

@@ -1,0 +1,188 @@
+"""What the load test writes of a stage: journals, records and consumer groups, brought together."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from raspi_kafka.load_test import ledger
+from raspi_kafka.load_test.consumer import rests
+from raspi_kafka.load_test.kafka import Stored
+from raspi_kafka.load_test.message import number_of
+from raspi_kafka.simulate import journal
+from raspi_kafka.simulate.frames import Publisher
+from raspi_kafka.simulate.outbox import Outbox
+from raspi_kafka.simulate.telemetry import Telemetry
+from raspi_kafka.simulate.values import Values, traits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A stage began then, in milliseconds since 1970.
+BEGAN_MS = 1_795_000_000_000
+BEGAN_NS = BEGAN_MS * 1_000_000
+
+
+def head(worker: int, later_ms: float, **lag: float) -> dict[str, Any]:
+    """What a worker says of itself that began so much later than its stage."""
+    lags = {"p50": 0.0, "p99": 0.0, "max": 0.0, **lag}
+    return {"worker": worker, "began_ns": BEGAN_NS + int(later_ms * 1_000_000), "lag_ms": lags}
+
+
+def line(device: str, sent: list[float], acked: list[float | None], **told: int) -> dict[str, Any]:
+    return {"device": device, "sent": sent, "acked": acked, "disconnects": 0, "refused": 0, "resent": 0, **told}
+
+
+# --- records
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (b'{"device":"sim-00001","seq":17,"ts_ns":1795000000000000000,"temperature":41.3,"cpu":12.5}', 17),
+        (b'{"device":"sim-00001","seq":17', 17),
+        (b'{"device": "sim-00001", "seq": 0}', 0),
+        (b'{"device":"sim-00001","seq":', None),
+        (b'{"device":"kitchen","temperature":21.5}', None),
+        (b"\xff\xfe", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_a_record_says_which_message_it_is_also_where_it_is_cut(value: bytes | None, number: int | None) -> None:
+    assert number_of(value) == number
+
+
+@pytest.mark.parametrize(("seconds", "paused"), [(0, False), (9.9, False), (10, True), (69.9, True), (70, False)])
+def test_a_group_rests_for_its_pause_alone(seconds: float, paused: bool) -> None:
+    assert rests((10, 60), seconds) == paused
+    assert not rests(None, seconds)
+
+
+# --- journals
+
+
+class Device:
+    """As far as a journal looks at one."""
+
+    disconnects, refused = 2, 1
+
+    def __init__(self, name: str, payloads: list[bytes]) -> None:
+        self.name = name
+        self.outbox = Outbox(Publisher("t", 1), 1)
+        for number, payload in enumerate(payloads):
+            self.outbox.put(payload)
+            self.outbox.take(1000.0 * number, most=len(payloads))
+
+
+def test_what_the_simulator_writes_is_read(tmp_path: Path) -> None:
+    for worker in (1, 0):
+        device = Device(f"sim-0000{worker}", [b"x", b"x"])
+        device.outbox.acknowledge(1, 7.5)
+        journal.write(tmp_path, head(worker, 0), [device])  # type: ignore[list-item]
+    told = ledger.journals(tmp_path)
+    assert [own["worker"] for own, *_lines in told] == [0, 1]
+    found = ledger.devices(told, [], {}, BEGAN_NS)
+    assert sorted(found) == ["sim-00000", "sim-00001"]
+    assert found["sim-00000"] == {
+        "sent": [0.0, 1000.0],
+        "acked": [7.5, None],
+        "stored": [],
+        "groups": {},
+        "disconnects": 2,
+        "refused": 1,
+        "resent": 0,
+    }
+
+
+def test_a_folder_without_journals_has_none(tmp_path: Path) -> None:
+    (tmp_path / "journal-0.part").write_text("half of it")
+    assert ledger.journals(tmp_path) == []
+
+
+def test_each_payload_of_the_simulator_has_its_number() -> None:
+    telemetry = Telemetry("sim-00001", traits(1, "sim-00001", 0.0), Values(1), bad=0.5)
+    payloads = [telemetry.payload(number, BEGAN_NS, 0.0) for number in range(1000)]
+    assert [number_of(each) for each in payloads] == list(range(1000))
+    assert any(not each.endswith(b"}") for each in payloads)
+
+
+# --- brought together
+
+
+def test_workers_that_began_at_different_times_have_one_clock() -> None:
+    told = [
+        [head(0, 500), line("sim-00001", [0.0, 1000.25], [10.125, None], resent=3)],
+        [head(1, 800.5), line("sim-00002", [0.0], [9.0], disconnects=2, refused=1)],
+    ]
+    found = ledger.devices(told, [], {}, BEGAN_NS)
+    assert (found["sim-00001"]["sent"], found["sim-00001"]["acked"]) == ([500.0, 1500.25], [510.125, None])
+    assert (found["sim-00002"]["sent"], found["sim-00002"]["acked"]) == ([800.5], [809.5])
+    counts = {name: [each[key] for key in ("disconnects", "refused", "resent")] for name, each in found.items()}
+    assert counts == {"sim-00001": [0, 0, 3], "sim-00002": [2, 1, 0]}
+
+
+def test_records_stay_in_the_order_of_the_log_with_those_that_are_there_twice() -> None:
+    told = [[head(0, 0), line("sim-00001", [0.0, 1.0, 2.0], [])]]
+    log = [(0, 5), (2, 6), (1, 6), (2, 6), (1, 9)]
+    stored = [Stored("sim-00001", number, BEGAN_MS + ms) for number, ms in log]
+    found = ledger.devices(told, stored, {}, BEGAN_NS)
+    assert found["sim-00001"]["stored"] == [[number, float(ms)] for number, ms in log]
+    assert found["sim-00001"]["acked"] == []
+
+
+def test_records_of_devices_that_nobody_simulated_are_left_out() -> None:
+    told = [[head(0, 0), line("sim-00001", [0.0], [1.0])]]
+    stored = [Stored("kitchen", 0, BEGAN_MS), Stored("sim-00002", 0, BEGAN_MS), Stored("sim-00001", 0, BEGAN_MS + 3)]
+    came = {"a": {"kitchen": [[0, BEGAN_MS + 1.0]], "sim-00001": [[0, BEGAN_MS + 4.25]]}, "b": {}}
+    found = ledger.devices(told, stored, came, BEGAN_NS)
+    assert found.keys() == {"sim-00001"}
+    assert found["sim-00001"]["stored"] == [[0, 3.0]]
+    assert found["sim-00001"]["groups"] == {"a": [[0, 4.25]], "b": []}
+
+
+def test_a_group_has_what_came_twice_and_in_the_order_in_which_it_came() -> None:
+    told = [[head(0, 250), line("sim-00001", [0.0, 1.0], [2.0, 3.0])]]
+    came = {"a": {"sim-00001": [[1, BEGAN_MS + 260.5], [0, BEGAN_MS + 260.5], [1, BEGAN_MS + 300.125]]}}
+    found = ledger.devices(told, [], came, BEGAN_NS)
+    assert found["sim-00001"]["groups"] == {"a": [[1, 260.5], [0, 260.5], [1, 300.125]]}
+
+
+def test_the_generator_was_as_late_as_its_worst_worker() -> None:
+    told = [[head(0, 0, p50=1.0, p99=90.0, max=91.0)], [head(1, 0, p50=2.0, p99=3.0, max=400.0)]]
+    assert ledger.lag(told) == {"p50": 2.0, "p99": 90.0, "max": 400.0}
+
+
+def test_samples_from_before_the_stage_are_left_out() -> None:
+    samples = [[BEGAN_MS - 1, 1.0, 2, 3], [BEGAN_MS, 4.0, 5, 6], [BEGAN_MS + 1000.5, 7.0, 8, None]]
+    assert ledger.since(samples, BEGAN_NS) == [[0.0, 4.0, 5, 6], [1000.5, 7.0, 8, None]]
+
+
+def test_events_are_told_from_the_beginning_of_the_stage(tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    before = BEGAN_MS / 1000 - 5
+    lines = [{"at": before, "what": "mosquitto killed"}, {"at": before + 7.5, "what": "bridge stopped"}]
+    file.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    assert ledger.events(file, BEGAN_NS) == [[2500.0, "bridge stopped"]]
+
+
+def test_where_nobody_did_anything_there_are_no_events(tmp_path: Path) -> None:
+    assert ledger.events(tmp_path / "absent", BEGAN_NS) == []
+    assert ledger.events(None, BEGAN_NS) == []
+
+
+def test_a_ledger_replaces_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.json"
+    for number in (1, 2):
+        ledger.write(path, {"version": number})
+    assert json.loads(path.read_text()) == {"version": 2}
+    assert [each.name for each in tmp_path.iterdir()] == ["ledger.json"]
+
+
+def test_a_ledger_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.json"
+    ledger.write(path, {"version": 1})
+    with pytest.raises(TypeError):
+        ledger.write(path, {"version": object()})
+    assert json.loads(path.read_text()) == {"version": 1}
