@@ -24,7 +24,7 @@ MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob
 FILTERS = sorted(path.stem for path in (REPOSITORY / "plugins" / "filter").glob("*.py"))
 EXAMPLE = REPOSITORY / "inventory" / "pis.example.ini"
 KNOB = re.compile(r"^# ([a-z_0-9]+)=(.*)$", re.MULTILINE)
-IN_THE_INVENTORY = ("kraft_broker", "mosquitto", "mqtt_bridge", "pi_host", "topics", "verify")
+IN_THE_INVENTORY = ("kraft_broker", "load_test", "mosquitto", "mqtt_bridge", "pi_host", "topics", "verify")
 NOT_IN_THE_INVENTORY = {
     "topics_bootstrap_servers": "follows kraft_broker_local_port",
     "verify_bootstrap_servers": "follows kraft_broker_port",
@@ -303,10 +303,10 @@ def test_every_package_of_python_is_bound_to_its_hash() -> None:
         for action, options in task.items()
         if action == "ansible.builtin.pip" or (action.endswith(".command") and "-m pip " in str(options))
     ]
-    assert len(calls) == 5, "the calls of pip were not found"
+    assert len(calls) == 7, "the calls of pip were not found"
     own = [call for call in calls if "--require-hashes" not in call]
     assert [call for call in own if "--no-deps" not in call] == []
-    assert [" wheel " in call or "--no-index" in call for call in own] == [True, True]
+    assert [" wheel " in call or "--no-index" in call for call in own] == [True] * 3
 
 
 def test_a_key_of_server_properties_stands_once() -> None:

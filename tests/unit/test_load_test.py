@@ -1,0 +1,417 @@
+"""The load test as a play: what it refuses, whom it lets in and takes out again, and what it gives to the generator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from plays import FACTS, Host, failures, run
+
+GATEWAY = ["raspi-kafka-bridge", "raspi-kafka-verify", "kitchen"]
+OVER = "/usr/bin/python3 /opt/raspi-kafka/libexec/load_test_over.py /etc/raspi-kafka/mosquitto/passwords"
+STOP = "stopped raspi-kafka-load-test-{}".format
+# Stands in the place of the control node's program: it notes what it was given, and ends as it is told.
+PROGRAM = """\
+#!{python}
+import json, pathlib, sys
+folder = pathlib.Path(__file__).parents[1]
+command, *options = sys.argv[1:]
+given = dict(one.lstrip("-").partition("=")[::2] for one in options)
+if command == "load-test":
+    given["passwords"] = json.loads(pathlib.Path(given["credentials"]).read_text())["passwords"]
+with open(folder / command, "a") as out:
+    out.write(json.dumps(given) + "\\n")
+print("the table of the", command)
+sys.exit({codes}.get(given.get("stages", command), 0))
+"""
+
+
+class Stand(NamedTuple):
+    """A gateway, a control node that has all of its programs, and what was said of a run."""
+
+    root: Path
+    pi: Host
+    said: str
+
+    def given(self, command: str = "load-test") -> list[dict[str, Any]]:
+        """The options of each call of the program."""
+        path = self.root / "load" / command
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def commands(self) -> list[str]:
+        """What was run or stopped on the gateway, in its order."""
+        calls = [path for module in ("command", "systemd_service") for path in (self.pi.folder / module).glob("*")]
+        given = [json.loads(path.read_text()) for path in sorted(calls, key=lambda path: path.stat().st_mtime_ns)]
+        return [each.get("_raw_params") or f"{each['state']} {each['name']}" for each in given]
+
+    def leases(self) -> list[int]:
+        """The seconds of each clock that was started there."""
+        return [int(found[1]) for one in self.commands() if (found := re.search(r"-over --on-active=(\d+)", one))]
+
+    def users(self) -> list[str]:
+        """Who was let in."""
+        return [name for users in self.passwords() for name in users]
+
+    def passwords(self) -> list[dict[str, str]]:
+        """What Mosquitto was given, each time."""
+        return [asked["users"] for asked in self.pi.given("mosquitto_users") if "users" in asked]
+
+
+def host(root: Path, name: str = "pi1", answers: dict[str, Any] | None = None, **variables: Any) -> Host:
+    """A gateway on which all goes well."""
+    samples = root / "services.json"
+    samples.write_text('{"processes": {}}')
+    told = {
+        "setup": [{"ansible_facts": FACTS}],
+        "mosquitto_users": [{"users": GATEWAY}],
+        "command": [{"rc": 0, "stdout": "", "stderr": ""}],
+        "stat": [
+            {
+                "stat": {
+                    "exists": True,
+                    "checksum": hashlib.sha1(samples.read_bytes(), usedforsecurity=False).hexdigest(),
+                }
+            }
+        ],
+        **(answers or {}),
+    }
+    return Host(root / "hosts", name, told, **variables)
+
+
+def control_node(root: Path, codes: dict[str, int]) -> dict[str, str]:
+    """Make what the control node has; returns where."""
+    places = {name: root / name for name in ("control", "load", "built")}
+    for place in places.values():
+        (place / "bin").mkdir(parents=True)
+        (place / ".complete").touch()
+    (places["built"] / "raspi_kafka-0.1.0-py3-none-any.whl").touch()
+    program = places["load"] / "bin" / "raspi-kafka"
+    program.write_text(PROGRAM.format(python=sys.executable, codes=codes))
+    program.chmod(0o755)
+    own = {f"_python_venv_{name}": str(place) for name, place in places.items()}
+    return {**own, "_load_test_samples": str(root / "services.json")}
+
+
+def load_test(
+    root: Path,
+    *arguments: str,
+    answers: dict[str, Any] | None = None,
+    codes: dict[str, int] | None = None,
+    more: str = "",
+    **variables: Any,
+) -> Stand:
+    """Run the playbook with one gateway; `codes`: how the program ends, by its stages or its command."""
+    pi = host(root, answers=answers, **variables)
+    places = json.dumps(control_node(root, codes or {}))
+    _code, said = run(root, inventory(pi) + more, "-e", places, *arguments, book="playbooks/load_test.yml")
+    return Stand(root, pi, said)
+
+
+def inventory(*hosts: Host) -> str:
+    return "\n".join(["[pis]", *(one.line() for one in hosts), ""])
+
+
+# --- what is refused before anything changes
+
+SETTINGS = "load_test : Refuse contradictory settings"
+
+
+class Case(NamedTuple):
+    """One thing that is wrong, the task that refuses it, and a part of the message."""
+
+    task: str
+    says: str
+    variables: dict[str, Any]
+    users: dict[str, Any]
+
+
+def settings(**variables: Any) -> Case:
+    says = "The settings of the load test do not fit: load_test_stages are numbers of devices from 1 to 20000"
+    return Case(SETTINGS, says, variables, {"users": GATEWAY})
+
+
+def no_gateway(**users: Any) -> Case:
+    says = "has no MQTT broker of this collection. Deploy it first: ansible-playbook raspi.kafka.site -i "
+    return Case("load_test : Refuse a host that is no gateway", says, {}, users)
+
+
+CASES = {
+    "no stage": settings(load_test_stages=[]),
+    "a stage of no device": settings(load_test_stages=[5, 0]),
+    "a stage of more devices than Mosquitto takes": settings(load_test_stages=[5, 20001]),
+    "a limit of more devices than Mosquitto takes": settings(load_test_find_limit=20001),
+    "a limit below zero": settings(load_test_find_limit=-1),
+    "a stage without time": settings(load_test_seconds=4),
+    "a rate of 0": settings(load_test_rate=0),
+    "a rate below 0": settings(load_test_rate=-1),
+    "a quality of service that MQTT does not have": settings(load_test_qos=3),
+    "a host without users": no_gateway(users=[]),
+    "a host with another Mosquitto": no_gateway(users=["kitchen"]),
+    "a host that cannot be asked for users": no_gateway(failed=True, msg="no such directory"),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Case -> its host, and task and message, from one run over all cases that are asked for."""
+    root = tmp_path_factory.mktemp("refusals")
+    asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    names = [name for name in CASES if name in asked]
+    hosts = {}
+    for number, name in enumerate(names):
+        # What is not refused ends at the first change.
+        answers = {"mosquitto_users": [CASES[name].users], "host_files": [{"failed": True, "msg": "a change"}]}
+        hosts[name] = host(root, f"pi{10 + number}", answers, **CASES[name].variables)
+    arguments = ("--forks=10", "-e", json.dumps(control_node(root, {})))
+    _code, said = run(root, inventory(*hosts.values()), *arguments, book="playbooks/load_test.yml")
+    found = failures(said)
+    return {name: (one, *found.get(one.name, ("none", said))) for name, one in hosts.items()}
+
+
+def changed(one: Host) -> list[dict[str, Any]]:
+    """What was done to a host, but for questions."""
+    writing = [given for given in one.given("mosquitto_users") if not given["_ansible_check_mode"]]
+    return one.given("host_files") + one.given("command") + writing
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_load_test_is_refused_for(refused: dict[str, Any], name: str) -> None:
+    one, task, text = refused[name]
+    assert task == CASES[name].task, text
+    assert CASES[name].says in text
+    assert text.endswith("Nothing was changed.")
+    assert changed(one) == []
+
+
+def test_two_generators_are_refused_before_they_get_programs(tmp_path: Path) -> None:
+    generators = [host(tmp_path, name) for name in ("gen1", "gen2")]
+    more = "\n".join(["[load_generators]", *(one.line() for one in generators), ""])
+    stand = load_test(tmp_path, more=more)
+    task, text = failures(stand.said)["pi1"]
+    assert (task, "has one host at most" in text, "['gen1', 'gen2']" in text) == (SETTINGS, True, True)
+    assert [given for one in (stand.pi, *generators) for given in changed(one)] == []
+
+
+def test_a_dry_run_says_that_it_sends_nothing_and_contacts_nobody(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, "--check")
+    assert "A load test needs real messages, and --check sends none. Run it without --check." in stand.said
+    assert "failed=0" in stand.said
+    assert stand.pi.given("setup") + stand.pi.given("mosquitto_users") + stand.given() == []
+
+
+def test_hosts_that_take_no_messages_of_devices_are_left_out(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, mqtt_bridge_enabled=False)
+    assert "failed=0" in stand.said
+    assert stand.pi.given("setup") == []
+
+
+# --- a run
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    """A run of two stages that goes well, said very loudly."""
+    root = tmp_path_factory.mktemp("held")
+    course = {"load_test_stages": [2, 12], "load_test_rate": 2.5, "load_test_qos": 2, "load_test_seconds": 30}
+    stand = load_test(root, "-vvv", "--diff", load_test_options=["--bad=0.01", "--pause=1:2"], **course)
+    assert failures(stand.said) == {}, stand.said
+    return stand
+
+
+def test_users_are_named_for_the_largest_stage(held: Stand) -> None:
+    names = [f"sim-{number:05}" for number in range(1, 13)]
+    assert held.users() == names
+    assert [sorted(given["passwords"]) for given in held.given()] == [names, names]
+
+
+def test_the_largest_stage_may_be_that_of_the_limit(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, load_test_stages=[2], load_test_find_limit=4)
+    assert stand.users() == ["sim-00001", "sim-00002", "sim-00003", "sim-00004"]
+    assert [(given.get("stages"), given.get("find-limit")) for given in stand.given()] == [("2", None), (None, "4")]
+    # Many stages lie before a limit.
+    first, second, limit = stand.leases()
+    assert (first == second, limit) == (True, 20 * first)
+
+
+def test_each_stage_is_told_what_was_asked_for(held: Stand) -> None:
+    wanted = {"rate": "2.5", "qos": "2", "hold": "30", "bad": "0.01", "pause": "1:2", "append": ""}
+    wanted |= {"mqtt": "192.0.2.5:1883", "kafka": "192.0.2.5:9092"}
+    assert [given["stages"] for given in held.given()] == ["2", "12"]
+    for given in held.given():
+        assert {name: given[name] for name in wanted} == wanted
+
+
+def test_the_same_password_is_on_the_host_and_in_nobodys_ears(held: Stand) -> None:
+    (password,) = {word for given in held.given() for word in given["passwords"].values()}
+    assert {word for users in held.passwords() for word in users.values()} == {password}
+    assert len(password) == 32
+    assert "mosquitto_users" in held.said
+    assert password not in held.said
+
+
+def test_nothing_is_left_of_the_passwords(held: Stand) -> None:
+    folders = [Path(given["out"]) for given in held.given()]
+    assert folders[0] == folders[1]
+    assert folders[0].parent == held.root / "load-tests"
+    assert folders[0].name.startswith("pi1-")
+    assert [path.name for path in folders[0].iterdir()] == ["services.json"]
+
+
+def test_the_clock_is_wound_up_before_anybody_is_let_in_and_again_for_each_stage(held: Stand) -> None:
+    assert held.leases() == [30 + 10 + 30 + 120] * 3
+    commands = held.commands()
+    starts = [number for number, one in enumerate(commands) if "-over --on-active=" in one]
+    assert [commands[number - 1] for number in starts] == [STOP("over.timer")] * 3
+    assert all(one.endswith(OVER) for number, one in enumerate(commands) if number in starts)
+
+
+def test_nobody_is_let_in_where_the_clock_does_not_start(tmp_path: Path) -> None:
+    failed = {"failed": True, "rc": 1, "msg": "systemd-run failed"}
+    stand = load_test(tmp_path, answers={"command": [failed, {"rc": 0}]})
+    assert failures(stand.said)["pi1"] == ("load_test : Start it anew", "systemd-run failed")
+    assert stand.users() == stand.given() == []
+    assert stand.pi.given("host_files")[0]["files"][0]["path"].endswith("/libexec/load_test_over.py")
+
+
+def test_what_takes_the_users_out_is_this_collections_own(held: Stand) -> None:
+    (given,) = held.pi.given("host_files")
+    (file,) = given["files"]
+    source = Path(__file__).parents[2] / "roles/load_test/files/load_test_over.py"
+    assert file["content"] == source.read_text(encoding="utf-8")
+
+
+def test_services_are_watched_by_what_the_host_has(held: Stand) -> None:
+    (watch,) = [one for one in held.commands() if "--unit=raspi-kafka-load-test-watch" in one]
+    assert "/opt/raspi-kafka/edge/bin/python -m raspi_kafka.load_test.sample" in watch
+    assert re.findall(r"'(\S+ \S+=\S+)'", watch) == [
+        "pi1 kafka=kafka.service",
+        "pi1 mosquitto=mosquitto.service",
+        "pi1 bridge=raspi-kafka-bridge.service",
+    ]
+
+
+def test_what_watches_for_a_play_that_was_ended_is_stopped_first(held: Stand) -> None:
+    """Or its unit would be there already, for a day."""
+    commands = held.commands()
+    (watch,) = [number for number, one in enumerate(commands) if "--unit=raspi-kafka-load-test-watch" in one]
+    assert commands[watch - 1] == STOP("watch.service")
+
+
+ENDS = [OVER, STOP("over.timer"), STOP("watch.service")]
+
+
+def test_in_the_end_users_and_clocks_are_gone(held: Stand) -> None:
+    assert held.commands()[-3:] == ENDS
+
+
+@pytest.mark.parametrize("code", [2, 130])
+def test_they_are_gone_too_where_a_stage_cannot_be_run(tmp_path: Path, code: int) -> None:
+    stand = load_test(tmp_path, load_test_stages=[1, 2], codes={"1": code})
+    assert failures(stand.said)["pi1"][0] == "load_test : Run it"
+    assert [given["stages"] for given in stand.given()] == ["1"]
+    assert stand.commands()[-3:] == ENDS
+    assert list(Path(stand.given()[0]["out"]).iterdir()) == []
+
+
+def test_a_clock_goes_on_where_users_could_not_be_taken_out(tmp_path: Path) -> None:
+    fine, failed = {"rc": 0}, {"failed": True, "rc": 1, "msg": "Read-only file system"}
+    # The clock, what Mosquitto has read, what watches, the clock of the stage; then the end.
+    stand = load_test(tmp_path, load_test_stages=[1], answers={"command": [*[fine] * 4, failed]})
+    assert failures(stand.said)["pi1"] == ("load_test : Take simulated devices out", "Read-only file system")
+    assert stand.commands()[-1] == OVER
+
+
+# --- a generator of its own
+
+
+def test_a_generator_gets_programs_and_passwords_and_runs_the_stages(tmp_path: Path) -> None:
+    out = tmp_path / "generated"
+    out.mkdir()
+    (out / "ledger.json").write_text("{}")
+    # An environment that is finished; each of its commands goes well.
+    command = [{"rc": 0, "stdout": "x86_64 3.11 True", "stderr": ""}]
+    checksum = hashlib.sha1(b"{}", usedforsecurity=False).hexdigest()
+    stat = [{"stat": {"exists": True, "isdir": False, "checksum": checksum}}]
+    generator = host(tmp_path, "gen1", {"command": command, "stat": stat})
+    python = generator.variables["ansible_python_interpreter"]
+    own = json.dumps({"_load_test_python": python, "_load_test_out": str(out)})
+    more = f"[load_generators]\n{generator.line()}\n"
+    stand = load_test(tmp_path, "-e", own, more=more, load_test_stages=[1, 2])
+    assert failures(stand.said) == {}, stand.said
+    argvs = [given["argv"] for given in generator.given("command") if given.get("argv")]
+    program = ["/opt/raspi-kafka/load/bin/raspi-kafka", "load-test", "--append", f"--out={out}"]
+    assert [argv[:4] for argv in argvs] == [program, program]
+    assert [argv[-1] for argv in argvs] == ["--stages=1", "--stages=2"]
+    assert {"--mqtt=192.0.2.5:1883", "--kafka=192.0.2.5:9092"} <= set(argvs[0])
+    (copied,) = generator.given("copy")
+    assert (copied["dest"], copied["mode"]) == (f"{out}/credentials.json", "0600")
+    removed = generator.given("file")[-1]
+    assert (removed["path"], removed["state"]) == (copied["dest"], "absent")
+    (folder,) = (tmp_path / "load-tests").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["ledger.json", "services.json"]
+    assert stand.given() == []
+    assert "the table of the report" in stand.said
+
+
+# --- what is said of it
+
+
+def test_the_report_has_services_and_plots_and_says_where(held: Stand) -> None:
+    (given,) = held.given("report")
+    folder = held.given()[0]["out"]
+    assert {f"{folder}/ledger.json", "html", "processes"} <= given.keys()
+    assert "the table of the report" in held.said
+    assert f"{folder}/report.html" in held.said
+
+
+def test_a_stage_that_was_not_held_is_no_reason_to_skip_the_next_and_fails_the_play_after_the_table(
+    tmp_path: Path,
+) -> None:
+    stand = load_test(tmp_path, load_test_stages=[1, 2, 3], codes={"1": 1, "2": 3, "report": 1})
+    assert [given["stages"] for given in stand.given()] == ["1", "2", "3"]
+    task, text = failures(stand.said)["pi1"]
+    assert task == "load_test : Fail where a stage did"
+    assert text.startswith("pi1 did not hold a stage of the load test. The table above says which")
+    assert stand.said.index("the table of the report") < stand.said.index("did not hold a stage")
+
+
+def test_a_generator_that_was_too_slow_proves_nothing_and_fails_nobody(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, load_test_stages=[1], codes={"1": 3, "report": 3})
+    assert failures(stand.said) == {}
+
+
+# --- simulated devices are nobody's devices
+
+
+def device(root: Path, *arguments: str, **answers: Any) -> tuple[Host, str]:
+    """Run the playbook of devices; returns the host and what was said."""
+    told = {"stat": [{"stat": {"exists": True}}], "last_records": [{"records": {}, "complete": True, "since": 1}]}
+    pi = host(root, answers={**told, **answers})
+    return pi, run(root, inventory(pi), *arguments, book="playbooks/device.yml")[1]
+
+
+def test_a_device_cannot_be_called_like_a_simulated_one(tmp_path: Path) -> None:
+    pi, said = device(tmp_path, "-e", "add=sim-00001")
+    task, text = failures(said)["pi1"]
+    assert task == "mosquitto : Refuse names that no device can have"
+    assert text.startswith("sim-00001 cannot be the name of a device")
+    assert "sim- with five digits those of its load test" in text
+    assert pi.given("mosquitto_users") == []
+
+
+def test_simulated_devices_are_not_listed(tmp_path: Path) -> None:
+    users = ["raspi-kafka-bridge", "kitchen", "sim-00001", "sim-00002", "sim-00003-hall"]
+    said = device(tmp_path, mosquitto_users=[{"users": users}])[1]
+    assert re.search(r"pi1 has 2 devices; heard last\n  kitchen +never\n  sim-00003-hall +never\n", said), said
+
+
+def test_nobody_is_asked_for_the_passwords_of_simulated_devices(tmp_path: Path) -> None:
+    """While a load test runs, or where it was ended, devices come and go as before."""
+    answers = {"mosquitto_users": [{"users": ["raspi-kafka-bridge", "sim-00001"]}]}
+    said = device(tmp_path, "-e", "add=sim-00001-hall", **answers)[1]
+    assert "sim-00001-hall may publish to pi1" in said
