@@ -58,7 +58,14 @@ SHARDS = {
             *("plugins/modules/last_records.py", "plugins/filter/tree_faults.py", "plugins/filter/last_heard.py"),
         ),
     ),
-    "bridge": Shard(("bridge",), ("tests/bridge/*", "edge/*", "tests/unit/edge/*")),
+    "bridge": Shard(("bridge",), ("tests/bridge/*", "edge/src/raspi_kafka/bridge/*")),
+    "load": Shard(
+        ("load", "browser"),
+        (
+            *("tests/load/*", "tests/browser/*", "edge/src/raspi_kafka/simulate/*", "edge/src/raspi_kafka/report/*"),
+            *("edge/src/raspi_kafka/load_test/*", "roles/load_test/*", "playbooks/load_test.yml"),
+        ),
+    ),
     "cluster": Shard(
         ("molecule cluster",),
         (

@@ -23,6 +23,7 @@ SHORT = "cluster in short"
 MUTATED = "mutations of the change"
 CLUSTERS = ("bootstrap", "shapes", "faults")
 BRIDGE = "bridge"
+BROWSER = "browser"
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = (
     "venv",
@@ -51,6 +52,8 @@ TARGETS = {
     "hosts": ("hosts",),
     "bare": ("bare",),
     BRIDGE: (BRIDGE,),
+    BROWSER: (BROWSER,),
+    "load": ("load",),
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
@@ -104,7 +107,8 @@ def checks() -> list[Stage]:
         check("ruff check", ["ruff", "check", "--output-format", "concise", "."], 60),
         check("ruff format", ["ruff", "format", "--check", "--diff", "."], 60),
         check("changelog", ["antsibull-changelog", "lint"], 60),
-        check("unit", ["pytest", "tests/unit"], 1200),
+        # A file stays together: some run one play for all of their tests.
+        check("unit", ["pytest", "--numprocesses", "2", "--dist", "loadfile", "tests/unit"], 1200),
         check(MUTATED, ["python3", "-m", "tests.mutations", "--changed"], 1500, live=True),
         check("mutations", ["python3", "-m", "tests.mutations"], 2400, live=True),
         check("sanity", ["python3", "-m", "tests.run.sanity"], 900),
@@ -123,6 +127,8 @@ def checks() -> list[Stage]:
         check(BRIDGE, [*MODULES, f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
+        check("load", [*MODULES, "tests/load"], 1800, MACHINE, live=True),
+        check(BROWSER, ["pytest", "-v", f"tests/{BROWSER}"], 900, live=True),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
         # A reader who is stuck does not go on.
         check("pages", ["pytest", "-v", "--exitfirst", "tests/pages"], 1800, MACHINE, live=True),
