@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BRIDGE = "raspi-kafka-bridge"
 PASSWORD = "of a test"  # noqa: S105 - it protects nothing
+AUTOSAVE_S = 2
 CONFIG = """\
 listener {port} 127.0.0.1
 allow_anonymous false
@@ -24,7 +25,7 @@ password_file {root}/passwords
 acl_file {root}/acl
 persistence true
 persistence_location {root}/
-autosave_interval 2
+autosave_interval {AUTOSAVE_S}
 max_inflight_messages 1000
 max_queued_messages 500000
 max_packet_size 1572864
@@ -54,7 +55,9 @@ class Mosquitto(Process):
         root.mkdir()
         (self.port,) = free_ports(1)
         # As root it would give its rights away and could not read the files of the test.
-        (root / "mosquitto.conf").write_text(CONFIG.format(port=self.port, root=root, user="user root"))
+        (root / "mosquitto.conf").write_text(
+            CONFIG.format(port=self.port, root=root, user="user root", AUTOSAVE_S=AUTOSAVE_S)
+        )
         (root / "acl").write_text(ACL)
         passwords = root / "passwords"
         passwords.write_text("".join(f"{name}:{PASSWORD}\n" for name in (BRIDGE, *devices)))
