@@ -16,12 +16,18 @@ LISTENER = 'LISTEN 0 5 0.0.0.0:1883 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino
 OWN_LISTENER = LISTENER.replace("x.service", "system.slice/mosquitto.service")
 TASMOTA = [{"filter": "tele/+/#", "reads": ["cmnd/+/#", "cmnd/tasmotas/#"]}, {"filter": "stat/+/#"}]
 ZIGBEE = [{"filter": "zigbee2mqtt/+/#", "publishers": ["zigbee2mqtt", "home"], "reads": ["zigbee2mqtt/#"]}]
+NO_FILE = {"failed": True, "msg": "file not found"}
 OWN_FILTERS = ("devices/+/#", "raspi-kafka-verify/+/#")
 
 
 def subscribed(*filters: str) -> list[dict[str, str]]:
     """What slurp tells of the bridge's session."""
-    return [{"content": base64.b64encode(json.dumps({"client_id": "x", "filters": filters}).encode()).decode()}]
+    return [file(json.dumps({"client_id": "x", "filters": ["more/+"], "subscribed": filters})), NO_FILE]
+
+
+def file(text: str) -> dict[str, str]:
+    """What slurp tells of a file."""
+    return {"content": base64.b64encode(text.encode()).decode()}
 
 
 def host(root: Path, name: str = "pi1", answers: dict[str, Any] | None = None, **variables: Any) -> Host:
@@ -212,6 +218,27 @@ def test_nobody_publishes_in_a_tree_before_the_bridge_has_subscribed_it(tmp_path
     assert rights == ["topic write raspi-kafka-verify/+/#", "pattern write devices/%u/#", "pattern write stat/%u/#"]
 
 
+@pytest.mark.parametrize("note", [NO_FILE, file('{"client_id": "x", "subs')])
+def test_a_lost_note_of_the_bridge_takes_no_rights_away(tmp_path: Path, note: dict[str, Any]) -> None:
+    """Its queue goes on, and a device that is refused does not know it: MQTT 3.1.1 has no reason in PUBACK."""
+    acl = "pattern write devices/%u/#\nuser home\ntopic write zigbee2mqtt/+/#\n"
+    known(tmp_path, kitchen="k")
+    one = host(tmp_path, mosquitto_trees=TASMOTA + ZIGBEE, answers={"slurp": [note, file(acl)]})
+    code, said = deploy(tmp_path, one)
+    assert code == 0, said
+    rights = {line for line in counting(files(one)["acl"]) if "write" in line}
+    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#"}
+    assert "kitchen" in one.given("mosquitto_users")[-1]["users"]
+
+
+def test_what_a_load_test_left_is_taken_out(tmp_path: Path) -> None:
+    answers = {"mosquitto_users": [{"users": ["sim-00001", "raspi-kafka-bridge"]}, {}]}
+    one = host(tmp_path, answers=answers)
+    code, said = deploy(tmp_path, one)
+    assert code == 0, said
+    assert one.given("mosquitto_users")[-1]["absent"] == ["sim-00001"]
+
+
 def test_only_the_broker_reads_its_rights(deployed: Deployed) -> None:
     place = {key: deployed.files["acl"][key] for key in ("owner", "group", "mode")}
     assert place == {"owner": "mosquitto", "group": "mosquitto", "mode": "0600"}
@@ -261,7 +288,7 @@ def test_services_and_publishers_get_passwords_and_devices_keep_theirs(deployed:
 def test_devices_wait_until_mosquitto_keeps_a_session_for_the_bridge(tmp_path: Path) -> None:
     """What they send before is acknowledged, and kept for nobody."""
     known(tmp_path, kitchen="k")
-    one = host(tmp_path, answers={"slurp": [{"failed": True, "msg": "file not found"}]})
+    one = host(tmp_path, answers={"slurp": [NO_FILE]})
     code, said = deploy(tmp_path, one)
     assert code == 0, said
     assert one.given("mosquitto_users")[-1]["users"].keys() == {"raspi-kafka-bridge", "raspi-kafka-verify"}

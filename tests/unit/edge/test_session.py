@@ -10,7 +10,7 @@ from raspi_kafka.bridge.session import Known, SessionFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-KNOWN = Known("me", frozenset({"a/+", "b/#"}))
+KNOWN = Known("me", frozenset({"a/+", "b/#"}), frozenset({"a/+"}))
 
 
 def test_the_next_run_reads_what_was_written(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ FILTERS = ("devices/+/#", "tele/+/#")
 ACCEPTED = b"\x20\3\0\0\0"
 RESUMED = b"\x20\3\1\0\0"
 SUBSCRIBED = b"\x90\5\0\1\0\1\1"
+SUBSCRIBED_ALL = Known("me", frozenset(FILTERS), frozenset(FILTERS))
 DISCONNECT = 0xE0
 # PUBLISH with QoS 0, topic t, payload x.
 MESSAGE = b"\x30\5\0\1t\0x"
@@ -154,7 +155,7 @@ def test_a_new_session_is_subscribed_and_known_from_then_on() -> None:
     assert connect == packets.connect(packets.Login("me", "me", "secret", 30, 3600, subscriber.RECEIVE_MAXIMUM))
     assert subscribe == packets.subscribe(1, FILTERS)
     assert scene.owner.said == [Connack(False, 0, {}), "ready", "resumed"]
-    assert scene.session.read() == Known("me", frozenset(FILTERS))
+    assert scene.session.read() == SUBSCRIBED_ALL
     assert scene.counters.session_lost == 0
 
 
@@ -183,8 +184,21 @@ def test_another_client_id_has_another_session() -> None:
 
 def test_a_session_that_is_there_is_ready_before_the_subscription_is_confirmed() -> None:
     """The answer stands behind what is queued, which is not read while Kafka is away; systemd would not wait."""
-    scene = play(RESUMED, known=Known("me", frozenset(FILTERS)), until=lambda said: "ready" in said)
+    scene = play(RESUMED, known=SUBSCRIBED_ALL, until=lambda said: "ready" in said)
     assert "resumed" not in scene.owner.said
+
+
+def test_a_filter_that_was_asked_for_and_never_granted_is_not_taken_for_subscribed() -> None:
+    """The bridge may have ended in between; devices may publish what is subscribed, as the role reads it here."""
+    known = Known("me", frozenset(FILTERS), frozenset(FILTERS[:1]))
+    scene = play(RESUMED, b"", known=known, until=says("closed"))
+    assert "ready" not in scene.owner.said
+    assert scene.session.read() == known
+
+
+def test_a_session_that_is_gone_has_no_filter_before_it_is_granted_anew() -> None:
+    scene = play(ACCEPTED, b"", known=SUBSCRIBED_ALL, until=says("closed"))
+    assert scene.session.read() == Known("me", frozenset(FILTERS))
 
 
 def test_a_session_without_a_filter_is_not_ready_before_it_has_it() -> None:
@@ -201,7 +215,7 @@ def test_a_filter_that_is_no_more_wanted_is_unsubscribed_and_forgotten() -> None
         scene = Scene(RESUMED, SUBSCRIBED, b"\xb0\4\0\2\0\0", known=known)
 
         async def test() -> None:
-            while scene.session.read() != Known("me", frozenset(FILTERS)):
+            while scene.session.read() != SUBSCRIBED_ALL:
                 await asyncio.sleep(0.01)
 
         await scene.play(asyncio.wait_for(test(), DEADLINE_S))

@@ -12,10 +12,12 @@ class Known(NamedTuple):
     """A session that existed.
 
     :ivar filters: what it may be subscribed to; MQTT offers no way to ask (MQTT 5, 3.8).
+    :ivar subscribed: what the server has granted.
     """
 
     client_id: str
     filters: frozenset[str]
+    subscribed: frozenset[str] = frozenset()
 
 
 class SessionFile:
@@ -40,7 +42,7 @@ class SessionFile:
             return self._known
         try:
             said = json.loads(self._path.read_text(encoding="utf-8"))
-            return Known(said["client_id"], frozenset(said["filters"]))
+            return Known(said["client_id"], frozenset(said["filters"]), frozenset(said.get("subscribed", [])))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -56,7 +58,8 @@ class SessionFile:
             return
         part = self._path.with_suffix(".part")
         with part.open("w", encoding="utf-8") as out:
-            json.dump({"client_id": known.client_id, "filters": sorted(known.filters)}, out)
+            filters = {"filters": sorted(known.filters), "subscribed": sorted(known.subscribed)}
+            json.dump({"client_id": known.client_id, **filters}, out)
             out.flush()
             os.fsync(out.fileno())
         part.replace(self._path)

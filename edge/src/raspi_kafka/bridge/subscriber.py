@@ -123,22 +123,24 @@ class Subscriber:
         self._tell(connack.session_present, known)
         wanted = frozenset(self._filters)
         stale = known.filters - wanted if known else frozenset()
+        granted_before = known.subscribed if known and connack.session_present else frozenset()
         # Written before it is asked for: a filter that nobody remembers could never be removed.
-        self._session.write(Known(self._mqtt.client_id, wanted | stale))
+        self._session.write(Known(self._mqtt.client_id, wanted | stale, granted_before))
         granted = connection.subscribe(self._filters)
         removed = connection.unsubscribe(sorted(stale)) if stale else None
         connection.subscribe(MOSQUITTO_TOPICS, "at_most_once")
-        if connack.session_present and known and wanted <= known.filters:
+        if wanted <= granted_before:
             # The answer comes behind what the session holds, which is not read on while Kafka takes nothing.
             self._owner.ready()
         if not await self._answered(granted, connection):
             return
         self._check_granted(granted.result())
+        self._session.write(Known(self._mqtt.client_id, wanted | stale, wanted))
         self._owner.ready()
         self._owner.resumed()
         if removed and await self._answered(removed, connection):
             log.info("unsubscribed from %s, which the configuration has no more", ", ".join(sorted(stale)))
-            self._session.write(Known(self._mqtt.client_id, wanted))
+            self._session.write(Known(self._mqtt.client_id, wanted, wanted))
         await asyncio.wait({connection.closed})
 
     async def _answered(self, answer: asyncio.Future[bytes], connection: Connection) -> bool:
