@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations.__main__ import BROKEN, CAUGHT, SURVIVED, judge, of
+from tests.mutations.__main__ import BROKEN, CAUGHT, SURVIVED, judge, of, part
 from tests.mutations.listed import MUTATIONS
 from tests.mutations.mutation import BrokenMutation, Mutation
 
@@ -33,6 +33,14 @@ def test_each_test_exists() -> None:
 
 def test_each_name_is_one_mutation() -> None:
     assert [name for name, times in Counter(one.name for one in MUTATIONS).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 25, 30])
+def test_of_many_each_turn_tries_others_until_all_had_theirs(count: int) -> None:
+    every = [Mutation(str(number), "f", "a", "b", "t::t") for number in range(count)]
+    turns = [part(every, 10, turn) for turn in range(7, 7 + max(1, -(-count // 10)))]
+    assert all(len(one) <= 10 for one in turns)
+    assert sorted(one.name for turn in turns for one in turn) == sorted(one.name for one in every)
 
 
 def mutation(text: str, replacement: str) -> Mutation:
