@@ -35,7 +35,8 @@ class Shown:
 
 def faulty() -> dict[str, Any]:
     """A stage with a loss, a duplicate, a message without acknowledgement, and planted faults."""
-    said = made.stage(seed=3, devices=60, seconds=30, events=((8000.0, "consumer a paused"), (21_000.0, "it goes on")))
+    events = ((8000.0, "consumer a stopped", "fault"), (21_000.0, "it goes on", "fault"))
+    said = made.stage(seed=3, devices=60, seconds=30, events=events)
     for device in said["devices"].values():
         device["groups"]["a"] = [
             [number, max(ms, 21_000.0) if ms > 8000 else ms] for number, ms in device["groups"]["a"]

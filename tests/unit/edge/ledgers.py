@@ -41,7 +41,7 @@ def ledger(*stages: dict[str, Any], clock: bool = True) -> dict[str, Any]:
 
 
 def stage(
-    *, seed: int = 1, devices: int = 5, seconds: int = 10, qos: int = 1, events: tuple[tuple[float, str], ...] = ()
+    *, seed: int = 1, devices: int = 5, seconds: int = 10, qos: int = 1, events: tuple[tuple[float, str, str], ...] = ()
 ) -> dict[str, Any]:
     """Return a stage in which all went well; events are only told."""
     dice = random.Random(seed)
@@ -70,6 +70,7 @@ def device(dice: random.Random, seconds: int, qos: int) -> dict[str, Any]:
     stored = [(ms + 8 + dice.gammavariate(2, 6), number) for number, ms in enumerate(sent)]
     stored.sort(key=lambda each: each[1])
     return {
+        "made": len(sent),
         "sent": sent,
         "acked": acked if qos else [],
         "stored": [[number, round(ms + OFFSET_MS, 3)] for ms, number in stored],

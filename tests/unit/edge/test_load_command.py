@@ -82,6 +82,15 @@ def test_the_simulator_gets_what_was_asked_for(asked: list[str]) -> None:
     assert (wanted.storms, wanted.journal) == ((4.0,), None)
 
 
+def test_what_is_planned_has_its_time_and_its_kind(asked: list[str]) -> None:
+    wanted = parsed(asked, "--pause=20:60", "--burst=1:2:3", "--storm=4", "--ramp=5")
+    assert wanted.planned == (
+        (20, "consumer b stops to read for 60 s", "pause"),
+        (6, "2 times the rate for 3 s", "burst"),
+        (9, "all devices lose their connection", "storm"),
+    )
+
+
 # --- what is refused
 
 

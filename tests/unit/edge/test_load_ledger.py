@@ -31,7 +31,8 @@ def head(worker: int, later_ms: float, **lag: float) -> dict[str, Any]:
 
 
 def line(device: str, sent: list[float], acked: list[float | None], **told: int) -> dict[str, Any]:
-    return {"device": device, "sent": sent, "acked": acked, "disconnects": 0, "refused": 0, "resent": 0, **told}
+    counts = {"made": len(sent), "disconnects": 0, "refused": 0, "resent": 0, **told}
+    return {"device": device, "sent": sent, "acked": acked, **counts}
 
 
 # --- records
@@ -40,10 +41,12 @@ def line(device: str, sent: list[float], acked: list[float | None], **told: int)
 @pytest.mark.parametrize(
     ("value", "number"),
     [
-        (b'{"device":"sim-00001","seq":17,"ts_ns":1795000000000000000,"temperature":41.3,"cpu":12.5}', 17),
-        (b'{"device":"sim-00001","seq":17', 17),
-        (b'{"device": "sim-00001", "seq": 0}', 0),
-        (b'{"device":"sim-00001","seq":', None),
+        (b'{"device":"sim-00001","seq":17,"run":"r.1-2","ts_ns":1795000000000000000,"temperature":41.3}', 17),
+        (b'{"device":"sim-00001","seq":17,"run":"r.1-2"', 17),
+        (b'{"device": "sim-00001", "seq": 0, "run": "r.1-2"}', 0),
+        (b'{"device":"sim-00001","seq":17,"run":"r.1-', None),
+        (b'{"device":"sim-00001","seq":17', None),
+        (b'{"device":"sim-00001","seq":17,"ts_ns":1795000000000000000,"temperature":41.3}', None),
         (b'{"device":"kitchen","temperature":21.5}', None),
         (b"\xff\xfe", None),
         (b"", None),
@@ -51,7 +54,14 @@ def line(device: str, sent: list[float], acked: list[float | None], **told: int)
     ],
 )
 def test_a_record_says_which_message_it_is_also_where_it_is_cut(value: bytes | None, number: int | None) -> None:
-    assert number_of(value) == number
+    assert number_of(value, "r.1-2") == number
+
+
+@pytest.mark.parametrize("other", ["r.1-1", "r.1-23", "r.1-", "rx1-2", "r.1-2x", ""])
+def test_a_late_message_of_another_run_is_none_of_this_one(other: str) -> None:
+    value = b'{"device":"sim-00001","seq":17,"run":"%b","ts_ns":1795000000000000000}' % other.encode()
+    assert number_of(value, "r.1-2") is None
+    assert number_of(value, other) == 17
 
 
 @pytest.mark.parametrize(("seconds", "paused"), [(0, False), (9.9, False), (10, True), (69.9, True), (70, False)])
@@ -73,12 +83,12 @@ class Device:
         self.outbox = Outbox(Publisher("t", 1), 1)
         for number, payload in enumerate(payloads):
             self.outbox.put(payload)
-            self.outbox.take(1000.0 * number, most=len(payloads))
+            self.outbox.take(1000.0 * number, most=2)
 
 
 def test_what_the_simulator_writes_is_read(tmp_path: Path) -> None:
     for worker in (1, 0):
-        device = Device(f"sim-0000{worker}", [b"x", b"x"])
+        device = Device(f"sim-0000{worker}", [b"x", b"x", b"x"])
         device.outbox.acknowledge(1, 7.5)
         journal.write(tmp_path, head(worker, 0), [device])  # type: ignore[list-item]
     told = ledger.journals(tmp_path)
@@ -86,6 +96,7 @@ def test_what_the_simulator_writes_is_read(tmp_path: Path) -> None:
     found = ledger.devices(told, [], {}, BEGAN_NS)
     assert sorted(found) == ["sim-00000", "sim-00001"]
     assert found["sim-00000"] == {
+        "made": 3,
         "sent": [0.0, 1000.0],
         "acked": [7.5, None],
         "stored": [],
@@ -101,10 +112,10 @@ def test_a_folder_without_journals_has_none(tmp_path: Path) -> None:
     assert ledger.journals(tmp_path) == []
 
 
-def test_each_payload_of_the_simulator_has_its_number() -> None:
-    telemetry = Telemetry("sim-00001", traits(1, "sim-00001", 0.0), Values(1), bad=0.5)
+def test_each_payload_of_the_simulator_has_its_number_and_its_run() -> None:
+    telemetry = Telemetry("sim-00001", traits(1, "sim-00001", 0.0), Values(1), bad=0.5, run="r.1-2")
     payloads = [telemetry.payload(number, BEGAN_NS, 0.0) for number in range(1000)]
-    assert [number_of(each) for each in payloads] == list(range(1000))
+    assert [number_of(each, "r.1-2") for each in payloads] == list(range(1000))
     assert any(not each.endswith(b"}") for each in payloads)
 
 
@@ -113,14 +124,14 @@ def test_each_payload_of_the_simulator_has_its_number() -> None:
 
 def test_workers_that_began_at_different_times_have_one_clock() -> None:
     told = [
-        [head(0, 500), line("sim-00001", [0.0, 1000.25], [10.125, None], resent=3)],
+        [head(0, 500), line("sim-00001", [0.0, 1000.25], [10.125, None], resent=3, made=5)],
         [head(1, 800.5), line("sim-00002", [0.0], [9.0], disconnects=2, refused=1)],
     ]
     found = ledger.devices(told, [], {}, BEGAN_NS)
     assert (found["sim-00001"]["sent"], found["sim-00001"]["acked"]) == ([500.0, 1500.25], [510.125, None])
     assert (found["sim-00002"]["sent"], found["sim-00002"]["acked"]) == ([800.5], [809.5])
-    counts = {name: [each[key] for key in ("disconnects", "refused", "resent")] for name, each in found.items()}
-    assert counts == {"sim-00001": [0, 0, 3], "sim-00002": [2, 1, 0]}
+    counts = {name: [each[key] for key in ("made", "disconnects", "refused", "resent")] for name, each in found.items()}
+    assert counts == {"sim-00001": [5, 0, 0, 3], "sim-00002": [1, 2, 1, 0]}
 
 
 def test_records_stay_in_the_order_of_the_log_with_those_that_are_there_twice() -> None:
@@ -159,12 +170,12 @@ def test_samples_from_before_the_stage_are_left_out() -> None:
     assert ledger.since(samples, BEGAN_NS) == [[0.0, 4.0, 5, 6], [1000.5, 7.0, 8, None]]
 
 
-def test_events_are_told_from_the_beginning_of_the_stage(tmp_path: Path) -> None:
+def test_events_are_faults_told_from_the_beginning_of_the_stage(tmp_path: Path) -> None:
     file = tmp_path / "events"
     before = BEGAN_MS / 1000 - 5
     lines = [{"at": before, "what": "mosquitto killed"}, {"at": before + 7.5, "what": "bridge stopped"}]
     file.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    assert ledger.events(file, BEGAN_NS) == [[2500.0, "bridge stopped"]]
+    assert ledger.events(file, BEGAN_NS) == [[2500.0, "bridge stopped", "fault"]]
 
 
 def test_where_nobody_did_anything_there_are_no_events(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def damaged() -> dict[str, Any]:
     devices["sim-00005"].update(disconnects=2, refused=1, resent=4)
     devices["sim-00005"]["stored"].append([77, 20_700.0])
     devices["sim-00006"] = {
+        "made": 18,
         "sent": [],
         "acked": [],
         "stored": [],
@@ -67,7 +68,7 @@ def test_each_device_is_accounted_for(damaged: dict[str, Any], tmp_path: Path) -
     for name, said in damaged["devices"].items():
         each, stored = found[name], seqs(said["stored"])
         acked = [number for number, ms in enumerate(said["acked"]) if ms is not None]
-        assert each.sent == len(said["sent"])
+        assert (each.made, each.sent) == (said["made"], len(said["sent"]))
         assert each.acked + each.unacked == each.sent
         assert each.acked == len(acked)
         assert each.stored == len(set(stored))
@@ -89,7 +90,7 @@ def test_each_device_is_accounted_for(damaged: dict[str, Any], tmp_path: Path) -
 
 def test_every_kind_of_harm_is_in_the_sum(damaged: dict[str, Any], tmp_path: Path) -> None:
     total = find(one_stage(damaged, tmp_path)).total
-    assert (total.connected, total.sent, total.acked, total.unacked) == (5, 100, 99, 1)
+    assert (total.connected, total.made, total.sent, total.acked, total.unacked) == (5, 118, 100, 99, 1)
     assert (total.stored, total.lost, total.unknown) == (99, 1, 1)
     assert (total.duplicated, total.disordered) == (2, 2)
     assert (total.disconnects, total.refused, total.resent) == (2, 10, 4)
@@ -151,7 +152,7 @@ def test_no_message_has_no_latency() -> None:
 
 def test_the_worst_devices_are_those_that_lost_most(damaged: dict[str, Any], tmp_path: Path) -> None:
     found = find(one_stage(damaged, tmp_path))
-    assert worst(found, 4) == ["sim-00005", "sim-00001", "sim-00004", "sim-00003"]
+    assert worst(found, 5) == ["sim-00005", "sim-00001", "sim-00004", "sim-00006", "sim-00003"]
     assert len(worst(found, 100)) == 6
 
 

@@ -69,7 +69,9 @@ def test_the_table_has_the_verdict_and_its_numbers(tmp_path: Path, capsys: pytes
 def test_the_table_fits_120_columns_without_colours_in_a_pipe(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = made.stage(devices=40, seconds=5, events=((1000.0, "a long tale of what was done to the broker " * 5),))
+    said = made.stage(
+        devices=40, seconds=5, events=((1000.0, "a long tale of what was done to the broker " * 5, "fault"),)
+    )
     for device in said["devices"].values():
         device["stored"].pop()
         device["disconnects"] = 10_000
@@ -77,7 +79,7 @@ def test_the_table_fits_120_columns_without_colours_in_a_pipe(
     out = capsys.readouterr().out
     assert max(len(line) for line in out.splitlines()) <= 120
     assert "\x1b" not in out
-    assert "at 1.0 s: a long tale" in out
+    assert "at 1.0 s: fault: a long tale" in out
 
 
 # --- the page
@@ -168,12 +170,16 @@ DEVICE = "stages/0/devices/sim-00001"
         (damage("stages/0/rate", 0), "stages[0].rate must be bigger than 0"),
         (damage("stages/0/lag_ms", None), "lag_ms"),
         (damage("stages/0/group_lag", {}), "stages[0].group_lag must contain at least 1 properties"),
+        (damage("stages/0/events", [[5, "mosquitto killed"]]), "stages[0].events[0] must contain at least 3 items"),
+        (damage("stages/0/events", [[5, "mosquitto killed", "joke"]]), "stages[0].events[0][2] must be one of"),
         (damage("stages/0/ended", 0), "stages[0]: it ended at 0, not after it began at"),
         (damage(f"{DEVICE}/sent/0", "early"), "sent[0] must be number"),
         (damage(f"{DEVICE}/sent/0", True), "sent[0] must be number"),
         (damage(f"{DEVICE}/stored/0", [0]), "stored[0] must contain at least 2 items"),
         (damage(f"{DEVICE}/stored/0", [-1, 5]), "stored[0][0] must be bigger than or equal to 0"),
         (damage(f"{DEVICE}/stored/0", [0.5, 5]), "stored[0][0] must be integer"),
+        (damage(f"{DEVICE}/made", 9), "sim-00001: made is 9, less than the 10 messages of sent"),
+        (damage(f"{DEVICE}/made", None), "made"),
         (damage(f"{DEVICE}/acked", [1.0]), "sim-00001: acked has 1 entries for 10 messages of QoS 1; it must have 10"),
         (damage(f"{DEVICE}/groups/c", []), "sim-00001: it has the group c, which group_lag of the stage does not name"),
         (damage("stages/0/qos", 0), "acked has 10 entries for 10 messages of QoS 0; it must have 0"),

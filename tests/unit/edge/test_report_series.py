@@ -34,7 +34,8 @@ def loaded(said: dict[str, Any], tmp_path: Path) -> ledgers.Ledger:
 @pytest.fixture
 def said() -> dict[str, Any]:
     """A stage with a pause of all devices, a duplicate, a message without acknowledgement, and a restarted process."""
-    found = made.stage(devices=4, seconds=14, events=((3200.0, "consumer a paused"), (9100.0, "consumer a continued")))
+    events = ((3200.0, "consumer a stopped", "fault"), (9100.0, "consumer a continued", "fault"))
+    found = made.stage(devices=4, seconds=14, events=events)
     for device in found["devices"].values():
         quiet = {number for number, ms in enumerate(device["sent"]) if 5000 <= ms < 8000}
         for number in quiet:
@@ -115,7 +116,7 @@ def test_every_point_is_what_the_ledger_says(said: dict[str, Any], tmp_path: Pat
     plotted = series(stage)
     assert plotted["step_s"] == 1
     assert_same(plotted, naive(said, made.OFFSET_MS if clock else None))
-    assert plotted["events"] == [[3.2, "consumer a paused"], [9.1, "consumer a continued"]]
+    assert plotted["events"] == [[3.2, "consumer a stopped"], [9.1, "consumer a continued"]]
 
 
 def test_with_qos_0_nothing_is_acknowledged(tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_events_are_marked_at_their_time_in_every_plot(said: dict[str, Any], tmp
         marks = [each for each in svg.iter("g") if each.get("class") == "event"]
         assert [each.find("text").text for each in marks] == ["1", "2"]
         assert [each.find("title").text for each in marks] == [
-            "3.2 s: consumer a paused",
+            "3.2 s: consumer a stopped",
             "9.1 s: consumer a continued",
         ]
         seconds = [x0 + float(each.find("text").get("x")) * scale for each in marks]
@@ -247,6 +248,13 @@ def test_what_was_not_measured_is_said_in_place_of_a_plot(tmp_path: Path) -> Non
     assert "No process was seen twice." in text
     assert "not comparable" in text
     assert "Stored messages are not plotted" in text
+
+
+def test_the_page_says_of_each_event_what_kind_it_is_and_from_when_latency_counts(tmp_path: Path) -> None:
+    events = ((1000.0, "3 times the rate for 1 s", "burst"), (2000.0, "mosquitto killed", "fault"))
+    text = "".join(elements(made_page(made.ledger(made.stage(events=events)), tmp_path)).itertext())
+    assert "1.0 s burst: 3 times the rate for 1 s2.0 s fault: mosquitto killed" in text
+    assert "Latency counts from the moment a message was sent first." in text
 
 
 class Balance(HTMLParser):
@@ -288,7 +296,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(said: dict[str, Any], tm
 
 
 def test_whatever_the_ledger_says_is_only_text(tmp_path: Path) -> None:
-    said = made.stage(events=((1000.0, HOSTILE),))
+    said = made.stage(events=((1000.0, HOSTILE, "fault"),))
     said["devices"][HOSTILE] = said["devices"].pop("sim-00001")
     said["processes"][HOSTILE] = said["processes"].pop("pi1 kafka")
     for groups in (said["group_lag"], *(device["groups"] for device in said["devices"].values())):

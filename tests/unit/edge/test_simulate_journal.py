@@ -49,6 +49,7 @@ def test_a_journal_has_the_worker_first_and_then_each_device(tmp_path: Path) -> 
     assert head == {"worker": 3, "aborted": False}
     assert line == {
         "device": "sim-00001",
+        "made": 3,
         "sent": [1234.568, 1234.568],
         "acked": [None, 1235.0],
         "disconnects": 3,

@@ -49,7 +49,8 @@ def test_the_devices_are_the_first_by_name_and_the_rest_has_defaults(command: li
     assert wanted.devices == (("sim-1", "a"), ("sim-2", "b"))
     assert wanted.address == ("127.0.0.1", int(command[2].rpartition(":")[2]))
     assert (wanted.rate, wanted.qos, wanted.ramp_s, wanted.hold_s, wanted.drain_s) == (1.0, 1, 10.0, 60.0, 30.0)
-    assert (wanted.bursts, wanted.storms, wanted.bad, wanted.skew_s, wanted.journal) == ((), (), 0.0, 0.0, None)
+    assert (wanted.bursts, wanted.storms, wanted.bad, wanted.skew_s) == ((), (), 0.0, 0.0)
+    assert (wanted.run, wanted.journal) == ("", None)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,11 @@ def test_the_devices_are_the_first_by_name_and_the_rest_has_defaults(command: li
         (["--burst", "1:0:2"], "numbers above 0"),
         (["--burst", "60:2:2"], "give a second of the hold"),
         (["--burst", "1:2:5", "--burst", "5:2:5"], "that of second 1 lasts beyond 5"),
+        (["--run", 'a"b'], "--run 'a\"b': give letters, digits, hyphens and points alone"),
+        (["--run", "a b"], "--run 'a b'"),
+        (["--run", "50%d"], "--run '50%d'"),
+        (["--run", "ü"], "--run 'ü'"),
+        (["--run", "a\n"], "--run 'a\\n'"),
         (["--mqtt", "localhost"], "give HOST:PORT"),
         (["--mqtt", "localhost:0"], "give HOST:PORT"),
         (["--mqtt", "no-such-host.invalid:1883"], "no-such-host.invalid has no address"),
@@ -130,6 +136,10 @@ def test_an_ipv4_address_is_taken_before_others(monkeypatch: pytest.MonkeyPatch)
     assert options.resolved("localhost:1883") == ("127.0.0.1", 1883)
     monkeypatch.setattr(options.socket, "getaddrinfo", lambda *_what, **_more: both[:1])
     assert options.resolved("[::1]:1883") == ("::1", 1883)
+
+
+def test_a_run_has_a_name_of_letters_digits_hyphens_and_points(command: list[str]) -> None:
+    assert parsed(command, "--run", "20261118T110640Z-1.a").run == "20261118T110640Z-1.a"
 
 
 def test_bursts_and_storms_are_in_the_order_of_time(command: list[str]) -> None:

@@ -12,8 +12,10 @@ from raspi_kafka.simulate.values import DAY_AMPLITUDE, SPIKE, WARMS, Values, day
 NOW_NS = 1_795_000_000_123_456_789
 
 
-def payloads(seed: int = 1, *, device: str = "sim-00001", bad: float = 0.0, count: int = 4096) -> list[bytes]:
-    said = Telemetry(device, traits(seed, device, 0.0), Values(seed), bad)
+def payloads(
+    seed: int = 1, *, device: str = "sim-00001", bad: float = 0.0, run: str = "", count: int = 4096
+) -> list[bytes]:
+    said = Telemetry(device, traits(seed, device, 0.0), Values(seed), bad, run)
     return [said.payload(number, NOW_NS, 0.0) for number in range(count)]
 
 
@@ -22,6 +24,12 @@ def test_a_payload_is_compact_json_with_the_keys_of_the_contract() -> None:
     assert said.startswith(b'{"device":"sim-00001","seq":17,"ts_ns":1795000000123456789,"temperature":')
     assert b" " not in said
     assert list(json.loads(said)) == ["device", "seq", "ts_ns", "temperature", "cpu"]
+
+
+def test_the_name_of_the_run_is_right_behind_the_number() -> None:
+    said = payloads(run="20261118T110640Z-1", count=18)
+    assert said[17].startswith(b'{"device":"sim-00001","seq":17,"run":"20261118T110640Z-1","ts_ns":')
+    assert [each.replace(b'"run":"20261118T110640Z-1",', b"") for each in said] == payloads(count=18)
 
 
 def test_a_name_with_quotes_and_percent_signs_is_still_json() -> None:
@@ -65,15 +73,15 @@ def test_the_clock_of_a_device_is_wrong_by_a_fixed_time_within_the_limit() -> No
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3])
-def test_the_wanted_share_of_payloads_is_cut_and_still_names_device_and_number(share: float) -> None:
-    said = payloads(bad=share, count=20_000)
-    good = payloads(count=20_000)
+def test_the_wanted_share_of_payloads_is_cut_and_still_names_device_number_and_run(share: float) -> None:
+    said = payloads(bad=share, run="r.1", count=20_000)
+    good = payloads(run="r.1", count=20_000)
     cut = [number for number, each in enumerate(said) if each != good[number]]
     assert len(cut) == pytest.approx(20_000 * share, rel=0.05)
     for number in cut:
         with pytest.raises(json.JSONDecodeError):
             json.loads(said[number])
-        assert said[number].startswith(b'{"device":"sim-00001","seq":%d,' % number)
+        assert said[number].startswith(b'{"device":"sim-00001","seq":%d,"run":"r.1",' % number)
 
 
 def test_all_payloads_may_be_bad() -> None:

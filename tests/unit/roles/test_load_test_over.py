@@ -65,7 +65,7 @@ def test_simulated_devices_go_wherever_they_stand() -> None:
 
 
 def test_mosquitto_reads_the_file_without_them(host: Host) -> None:
-    load_test_over.main(str(host.passwords))
+    load_test_over.take_out(str(host.passwords))
     assert host.passwords.read_text() == OTHERS
     assert host.asked() == ["reload mosquitto.service"]
     assert [path.name for path in host.passwords.parent.iterdir()] == ["passwords"]
@@ -76,17 +76,38 @@ def test_the_host_runs_it_by_itself(host: Host) -> None:
     assert host.passwords.read_text() == OTHERS
 
 
-def test_a_reload_that_is_refused_becomes_a_restart(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reload_that_is_refused_becomes_a_restart_of_what_runs(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFUSED", "reload")
-    load_test_over.main(str(host.passwords))
-    assert host.asked() == ["reload mosquitto.service", "restart mosquitto.service"]
+    load_test_over.take_out(str(host.passwords))
+    assert host.asked() == ["reload mosquitto.service", "try-restart mosquitto.service"]
 
 
 def test_a_restart_that_fails_is_a_failure(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REFUSED", "reload restart")
+    monkeypatch.setenv("REFUSED", "reload try-restart")
     with pytest.raises(subprocess.CalledProcessError):
-        load_test_over.main(str(host.passwords))
+        load_test_over.take_out(str(host.passwords))
     assert host.passwords.read_text() == OTHERS
+
+
+def failed(path: Path) -> str:
+    """What the host says of a run that fails."""
+    run = subprocess.run([sys.executable, "-I", SCRIPT, path], check=False, capture_output=True, text=True)
+    assert run.returncode == 1
+    return run.stderr
+
+
+def test_it_says_in_a_sentence_that_mosquitto_still_lets_them_in(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFUSED", "reload try-restart")
+    assert failed(host.passwords) == (
+        f"The users of simulated devices are out of {host.passwords}, but Mosquitto neither reloads nor restarts, and "
+        "may let them in until it does. See why with: journalctl --unit mosquitto\n"
+    )
+
+
+def test_it_says_in_a_sentence_that_there_is_no_such_file(tmp_path: Path) -> None:
+    path = tmp_path / "passwords"
+    said = f"Cannot take the users of simulated devices out of {path}: No such file or directory. "
+    assert failed(path) == f"{said}Run the load test again.\n"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])
@@ -95,7 +116,7 @@ def test_owner_and_mode_stay(host: Host, monkeypatch: pytest.MonkeyPatch, mode: 
     host.passwords.chmod(mode)
     before = host.passwords.stat()
     monkeypatch.setattr(load_test_over.os, "fchown", lambda _file, user, group: owners.append((user, group)))
-    load_test_over.main(str(host.passwords))
+    load_test_over.take_out(str(host.passwords))
     assert stat.S_IMODE(host.passwords.stat().st_mode) == mode
     assert owners == [(before.st_uid, before.st_gid)]
 
@@ -103,7 +124,7 @@ def test_owner_and_mode_stay(host: Host, monkeypatch: pytest.MonkeyPatch, mode: 
 def test_where_there_are_none_nothing_is_done(host: Host) -> None:
     host.passwords.write_text(OTHERS)
     before = host.passwords.stat()
-    load_test_over.main(str(host.passwords))
+    load_test_over.take_out(str(host.passwords))
     assert host.asked() == []
     assert host.passwords.stat() == before
 
@@ -114,6 +135,6 @@ def test_a_file_that_cannot_be_replaced_is_as_it_was(host: Host, monkeypatch: py
 
     monkeypatch.setattr(load_test_over.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        load_test_over.main(str(host.passwords))
+        load_test_over.take_out(str(host.passwords))
     assert host.passwords.read_text() == OTHERS + SIMULATED
     assert host.asked() == []

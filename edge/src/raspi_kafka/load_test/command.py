@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from raspi_kafka.simulate import command as simulate
 from raspi_kafka.simulate.options import OptionError, bursts
 
-from .options import STAGES, Options, count, counts, pause
+from .options import BURST, GROUPS, PAUSE, STAGES, STORM, Options, count, counts, pause
 
 if TYPE_CHECKING:
     import argparse
@@ -93,12 +93,12 @@ def options(given: argparse.Namespace) -> Options:
     return Options(**own, planned=tuple(planned(given)))
 
 
-def planned(given: argparse.Namespace) -> Iterator[tuple[float, str]]:
-    """Yield what is done on request: seconds after the stage began, and what."""
+def planned(given: argparse.Namespace) -> Iterator[tuple[float, str, str]]:
+    """Yield what is done on request: seconds after the stage began, what, and its kind."""
     if given.pause:
         at, seconds = given.pause
-        yield at, f"consumer b stops to read for {seconds:g} s"
+        yield at, f"consumer {GROUPS[-1]} stops to read for {seconds:g} s", PAUSE
     for burst in bursts(given.burst, given.hold):
-        yield given.ramp + burst.at_s, f"{burst.factor:g} times the rate for {burst.seconds:g} s"
+        yield given.ramp + burst.at_s, f"{burst.factor:g} times the rate for {burst.seconds:g} s", BURST
     for at in given.storm:
-        yield given.ramp + at, "all devices lose their connection"
+        yield given.ramp + at, "all devices lose their connection", STORM

@@ -15,7 +15,7 @@ from .message import arrived, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from multiprocessing.sharedctypes import SynchronizedArray
+    from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
     from multiprocessing.synchronize import Event
 
     from confluent_kafka import Message
@@ -26,6 +26,7 @@ WAIT_S = 0.1
 class Job(NamedTuple):
     """What a consumer has to do.
 
+    :ivar run: what messages of this stage say that they are of.
     :ivar starts: topic, partition and offset of the first record, for each partition of one topic.
     :ivar pause: how many seconds after its first message it stops to read, and for how many; its partitions are paused,
         and it stays a member of its group. None: it reads all the time.
@@ -34,6 +35,7 @@ class Job(NamedTuple):
 
     servers: str
     group: str
+    run: str
     starts: list[tuple[str, int, int]]
     pause: tuple[float, float] | None
     out: Path
@@ -44,10 +46,12 @@ class Shared(NamedTuple):
 
     :ivar assigned: set once it is a member of its group.
     :ivar positions: the offset of the next record, of each partition in the order of the job's.
+    :ivar seen: records of simulated devices so far.
     """
 
     assigned: Event
     positions: SynchronizedArray[int]
+    seen: Synchronized[int]
 
 
 class Notes:
@@ -57,10 +61,12 @@ class Notes:
     :ivar first: when the first message came; infinite before.
     """
 
-    def __init__(self, positions: SynchronizedArray[int], places: dict[int, int]) -> None:
+    def __init__(self, run: str, shared: Shared, places: dict[int, int]) -> None:
+        """Take the place of each partition in the shared positions."""
+        self._run = run
         self.came: dict[str, list[tuple[int, float]]] = {}
         self.first = math.inf
-        self._positions = positions
+        self._shared = shared
         self._places = places
 
     def take(self, messages: Iterable[Message], now: float) -> None:
@@ -68,10 +74,11 @@ class Notes:
         for message in messages:
             if message.error():
                 continue
-            self._positions[self._places[message.partition()]] = message.offset() + 1
-            number = number_of(message.value())
+            self._shared.positions[self._places[message.partition()]] = message.offset() + 1
+            number = number_of(message.value(), self._run)
             if number is not None and message.key():
                 self.first = min(self.first, now)
+                self._shared.seen.value += 1
                 self.came.setdefault(message.key().decode(), []).append((number, round(now, 3)))
 
 
@@ -80,15 +87,17 @@ def run(job: Job, shared: Shared) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the load test's, which ends its consumers in their turn
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: ended.append(number))
-    places = [TopicPartition(*each) for each in job.starts]
+    partitions = [(topic, partition) for topic, partition, _offset in job.starts]
 
     def assign(member: Consumer, _partitions: list[TopicPartition]) -> None:
-        member.assign(places)
+        # Of the only member all, and from where it was: a group that a broker's restart has scattered begins again.
+        places = zip(partitions, shared.positions, strict=True)
+        member.assign([TopicPartition(*place, offset) for place, offset in places])
         shared.assigned.set()
 
     consumer = Consumer(settings(job))
-    consumer.subscribe([places[0].topic], on_assign=assign)
-    notes = Notes(shared.positions, {place.partition: number for number, place in enumerate(places)})
+    consumer.subscribe([partitions[0][0]], on_assign=assign)
+    notes = Notes(job.run, shared, {partition: number for number, (_topic, partition) in enumerate(partitions)})
     try:
         consume(consumer, job, notes, ended)
     finally:
@@ -103,9 +112,11 @@ def consume(consumer: Consumer, job: Job, notes: Notes, ended: list[int]) -> Non
         messages = arrived(consumer, WAIT_S)
         now = time.time_ns() / 1e6
         notes.take(messages, now)
-        if rests(job.pause, (now - notes.first) / 1000) != resting:
-            resting = not resting
-            (consumer.pause if resting else consumer.resume)(consumer.assignment())
+        before, resting = resting, rests(job.pause, (now - notes.first) / 1000)
+        if resting:
+            consumer.pause(consumer.assignment())  # each time, since it may have been assigned anew
+        elif before:
+            consumer.resume(consumer.assignment())
 
 
 def rests(pause: tuple[float, float] | None, seconds: float) -> bool:

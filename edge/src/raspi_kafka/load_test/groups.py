@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from . import consumer, kafka
 from .consumer import Job, Shared
 from .kafka import LoadTestError
+from .options import GROUPS
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 SECONDS_TO_JOIN = 60
 SECONDS_TO_END = 60
 INTERVAL_S = 1.0
+POLL_S = 0.2
 # A consumer that has just got its partitions looks for their leaders and ends first: its first messages were seen to
 # take 1.1 s.
 SECONDS_TO_SETTLE = 3.0
@@ -27,12 +30,14 @@ SECONDS_TO_SETTLE = 3.0
 class Groups:
     """Runs them until the block ends.
 
-    :ivar lag: group -> pairs of milliseconds since 1970, and records that are in the topic and not read.
+    :ivar lag: group -> pairs of milliseconds since 1970, and records that are in the topic and not read; in the end
+        those that were there when simulated devices had ended, since real ones go on.
     """
 
-    def __init__(self, names: dict[str, str], servers: str, starts: list[tuple[str, int, int]], folder: Path) -> None:
-        """Take group names by what they are called in the ledger."""
-        self._names = names
+    def __init__(self, run: str, servers: str, starts: list[tuple[str, int, int]], folder: Path) -> None:
+        """Take what messages of this stage say that they are of."""
+        self._run = run
+        self._names = {name: f"raspi-kafka-load-test-{run}-{name}" for name in GROUPS}
         self._servers = servers
         self._starts = starts
         self._folder = folder
@@ -40,7 +45,7 @@ class Groups:
         self._shared: dict[str, Shared] = {}
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._live, daemon=True)
-        self.lag: dict[str, list[tuple[float, int]]] = {name: [] for name in names}
+        self.lag: dict[str, list[tuple[float, int]]] = {name: [] for name in GROUPS}
 
     def start(self, pauses: dict[str, tuple[float, float]]) -> None:
         """Let all of them read, and wait until they do.
@@ -50,8 +55,9 @@ class Groups:
         """
         spawn = multiprocessing.get_context("spawn")
         for name, group in self._names.items():
-            shared = Shared(spawn.Event(), spawn.Array("q", [offset for _topic, _partition, offset in self._starts]))
-            job = Job(self._servers, group, self._starts, pauses.get(name), self._path(name))
+            offsets = [offset for _topic, _partition, offset in self._starts]
+            shared = Shared(spawn.Event(), spawn.Array("q", offsets), spawn.Value("q", 0))
+            job = Job(self._servers, group, self._run, self._starts, pauses.get(name), self._path(name))
             self._shared[name] = shared
             self._processes[name] = spawn.Process(target=consumer.run, args=(job, shared), name=f"consumer {name}")
             self._processes[name].start()
@@ -71,19 +77,38 @@ class Groups:
         """The processes by what they are called in the ledger."""
         return {process.name: process.pid or 0 for process in self._processes.values()}
 
-    def behind(self) -> dict[str, int]:
-        """Return how many records each group has not read.
+    @property
+    def seen(self) -> list[int]:
+        """How many records of simulated devices each group has read."""
+        return [shared.seen.value for shared in self._shared.values()]
 
+    def ends(self) -> list[int]:
+        """Return where each partition ends now.
+
+        :raises LoadTestError: Kafka does not say it.
+        """
+        return [offset for _topic, _partition, offset in kafka.ends(self._servers, self._starts[0][0])]
+
+    def behind(self, ends: list[int]) -> dict[str, int]:
+        """Return how many records before these offsets each group has not read."""
+        return {
+            # Who has read meanwhile what has come since is not behind.
+            name: sum(max(0, end - position) for end, position in zip(ends, shared.positions, strict=True))
+            for name, shared in self._shared.items()
+        }
+
+    def stop(self, seconds: float) -> dict[str, dict[str, list[tuple[int, float]]]]:
+        """End all of them, once they have read what is there now or time is over.
+
+        :returns: what came: group -> device -> pairs of number and milliseconds since 1970.
         :raises LoadTestError: Kafka does not say where the topic ends.
         """
-        ends = kafka.ends(self._servers, self._starts[0][0])
-        end = sum(offset for _topic, _partition, offset in ends)
-        # Who has read meanwhile what has come since is not behind.
-        return {name: max(0, end - sum(shared.positions)) for name, shared in self._shared.items()}
-
-    def stop(self) -> dict[str, dict[str, list[tuple[int, float]]]]:
-        """End all of them; return what came: group -> device -> pairs of number and milliseconds since 1970."""
-        self.note()
+        ends, end = self.ends(), time.monotonic() + seconds
+        while any(self.behind(ends).values()) and time.monotonic() < end:
+            time.sleep(POLL_S)
+        self._over.set()
+        self._watch.join()
+        self._note(ends)
         self.clean_up()
         return {name: json.loads(self._path(name).read_text(encoding="utf-8")) for name in self._names}
 
@@ -99,19 +124,15 @@ class Groups:
             kafka.forget(self._servers, list(self._names.values()))
         self._processes.clear()
 
-    def note(self) -> None:
-        """Note how far each is behind now; nothing where Kafka does not say."""
-        try:
-            found = self.behind()
-        except LoadTestError:
-            return
+    def _note(self, ends: list[int]) -> None:
         now = round(time.time_ns() / 1e6, 3)
-        for name, records in found.items():
+        for name, records in self.behind(ends).items():
             self.lag[name].append((now, records))
 
     def _live(self) -> None:
         while not self._over.wait(INTERVAL_S):
-            self.note()
+            with contextlib.suppress(LoadTestError):  # a broker that is away has no end
+                self._note(self.ends())
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"

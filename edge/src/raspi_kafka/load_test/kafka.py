@@ -82,9 +82,10 @@ def ends(servers: str, topic: str) -> list[tuple[str, int, int]]:
         consumer.close()
 
 
-def stored(servers: str, starts: list[tuple[str, int, int]]) -> Iterator[Stored]:
+def stored(servers: str, starts: list[tuple[str, int, int]], run: str) -> Iterator[Stored]:
     """Yield the records of simulated devices from given offsets to the end, partition by partition in the log's order.
 
+    :param run: what messages of this stage say that they are of.
     :raises LoadTestError: Kafka is not there.
     """
     last = {partition: offset for _topic, partition, offset in ends(servers, starts[0][0])}
@@ -96,7 +97,7 @@ def stored(servers: str, starts: list[tuple[str, int, int]]) -> Iterator[Stored]
             while position < last[partition]:
                 for message in taken(consumer, servers):
                     position = message.offset() + 1
-                    number = number_of(message.value())
+                    number = number_of(message.value(), run)
                     if number is not None and message.key() and position <= last[partition]:
                         yield Stored(message.key().decode(), number, message.timestamp()[1])
     finally:

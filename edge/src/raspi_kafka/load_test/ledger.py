@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from .options import FAULT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from .kafka import Stored
 
 VERSION = 1
-TOLD = ("disconnects", "refused", "resent")
+TOLD = ("made", "disconnects", "refused", "resent")
 
 
 def journals(directory: Path) -> list[list[dict[str, Any]]]:
@@ -54,17 +56,25 @@ def devices(
     return found
 
 
+def acknowledged(told: list[list[dict[str, Any]]]) -> int:
+    """Return how many messages were acknowledged."""
+    return sum(ms is not None for _head, *lines in told for line in lines for ms in line["acked"])
+
+
 def lag(told: list[list[dict[str, Any]]]) -> dict[str, float]:
     """Return how late the generator was: the largest of its workers."""
     return {name: max(head["lag_ms"][name] for head, *_lines in told) for name in ("p50", "p99", "max")}
 
 
 def events(file: Path | None, began_ns: int) -> list[list[Any]]:
-    """Return what somebody did to the stack meanwhile, from lines of {"at": SECONDS SINCE 1970, "what": TEXT}."""
+    """Return what somebody did to the stack meanwhile, from lines of {"at": SECONDS SINCE 1970, "what": TEXT}.
+
+    Each is a fault: milliseconds after `began_ns`, what, and its kind.
+    """
     if file is None or not file.exists():
         return []
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    after = [[round(1000 * each["at"] - began_ns / 1e6, 3), each["what"]] for each in lines]
+    after = [[round(1000 * each["at"] - began_ns / 1e6, 3), each["what"], FAULT] for each in lines]
     return [each for each in after if each[0] >= 0]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
 
-# A bad payload is cut off somewhere behind the number, so it is no JSON.
-_NUMBER = re.compile(rb'"seq": ?(\d+)')
 BATCH = 5000
 
 
@@ -19,7 +18,17 @@ def arrived(consumer: Consumer, seconds: float) -> list[Message]:
     return [first, *consumer.consume(BATCH, 0)] if first else []
 
 
-def number_of(value: bytes | None) -> int | None:
-    """Return which message of its device a record is; None if it is none of a simulated device."""
-    found = _NUMBER.search(value or b"")
+def number_of(value: bytes | None, run: str) -> int | None:
+    """Return which message of its device a record is; None if it is none of a simulated device in this run.
+
+    :param run: what the simulator was given as --run. A message that comes late, after its run, has the names and
+        numbers of the next one.
+    """
+    found = pattern(run).search(value or b"")
     return int(found[1]) if found else None
+
+
+@functools.cache
+def pattern(run: str) -> re.Pattern[bytes]:
+    """Return what finds the number in a payload; one that is cut is no JSON, and has number and run all the same."""
+    return re.compile(rb'"seq": ?(\d+), ?"run": ?"%b"' % re.escape(run).encode())

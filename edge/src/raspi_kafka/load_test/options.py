@@ -8,6 +8,8 @@ from pathlib import Path
 
 STAGES = (5, 50, 100, 200, 350)
 GROUPS = ("a", "b")
+# What an event is: done by somebody to the stack, or by the load test itself.
+FAULT, STORM, PAUSE, BURST = "fault", "storm", "pause", "burst"
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Options:
 
     :ivar pause: second after its first message from which on group b does not read, and for how long.
     :ivar events: file of what somebody else does to the stack.
-    :ivar planned: what the load test does itself: seconds after a stage began, and what.
+    :ivar planned: what the load test does itself: seconds after a stage began, what, and its kind.
     :ivar simulate: further arguments of the simulator.
     """
 
@@ -34,7 +36,7 @@ class Options:
     qos: int
     pause: tuple[float, float] | None
     events: Path | None
-    planned: tuple[tuple[float, str], ...]
+    planned: tuple[tuple[float, str, str], ...]
     out: Path
     append: bool
     simulate: tuple[str, ...]

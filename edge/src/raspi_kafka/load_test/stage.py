@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from .options import Options
 
 SECONDS_TO_END = 90
-# Nothing more has come into the topic for so long: what is missing is lost, or waits for somebody.
-QUIET_S = 4.0
+# Nothing more has been read for so long: what is missing is lost, or waits for somebody.
+QUIET_S = 5.0
+POLL_S = 0.2
 SECONDS_TO_READ = 60.0
 REFUSED = 2
 SIGNALLED = (130, 143, -2, -15)
@@ -49,8 +51,8 @@ class Stage:
         self._count = count
         self._folder = folder
         self._starts = kafka.ends(wanted.kafka, wanted.topic)
-        names = {name: f"raspi-kafka-load-test-{run}-{name}" for name in GROUPS}
-        self._groups = Groups(names, wanted.kafka, self._starts, folder)
+        self._run = run
+        self._groups = Groups(run, wanted.kafka, self._starts, folder)
         self.aborted = False
 
     def run(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Stage:
 
         :raises LoadTestError: there is nothing to tell.
         """
+        shutil.rmtree(self._folder, ignore_errors=True)  # of a run that came to no end
         self._folder.mkdir(parents=True)
         try:
             self._groups.start({GROUPS[-1]: self._wanted.pause} if self._wanted.pause else {})
@@ -67,14 +70,15 @@ class Stage:
                 with Sampler({name: partial(int, pid) for name, pid in pids.items()}) as sampler:
                     self._wait(simulator)
                     self._settle()
-            came = self._groups.stop()
+            pause = self._wanted.pause[1] if self._wanted.pause else 0
+            came = self._groups.stop(0 if self.aborted else SECONDS_TO_READ + pause)
             ended = time.time()
         finally:
             self._groups.clean_up()
         told = ledger.journals(self._folder)
         if not told:
             raise LoadTestError(f"The simulator wrote no journal to {self._folder}. Its own lines say why.")
-        stored = kafka.stored(self._wanted.kafka, self._starts)
+        stored = kafka.stored(self._wanted.kafka, self._starts, self._run)
         return {
             "devices_wanted": self._count,
             "rate": self._wanted.rate,
@@ -91,20 +95,18 @@ class Stage:
         }
 
     def _planned(self) -> list[list[Any]]:
-        return [[1000 * seconds, what] for seconds, what in self._wanted.planned]
+        return [[1000 * seconds, what, kind] for seconds, what, kind in self._wanted.planned]
 
     @contextlib.contextmanager
     def _simulating(self) -> Iterator[subprocess.Popen[bytes]]:
         """Let devices send until the block ends."""
-        command = [*simulator_command(self._wanted, self._count), f"--journal={self._folder}"]
+        command = [*simulator_command(self._wanted, self._count), f"--journal={self._folder}", f"--run={self._run}"]
         # Ctrl-C of a terminal goes to all of a session: the simulator gets it from here alone, and so once.
         simulator = subprocess.Popen([sys.executable, "-m", "raspi_kafka", *command], start_new_session=True)
         try:
             yield simulator
         finally:
-            if simulator.poll() is None:
-                simulator.terminate()
-                simulator.wait(SECONDS_TO_END)
+            end(simulator, signal.SIGTERM)
 
     def _wait(self, simulator: subprocess.Popen[bytes]) -> None:
         """Wait for the end of the simulator.
@@ -114,20 +116,30 @@ class Stage:
         try:
             code = simulator.wait()
         except KeyboardInterrupt:
-            simulator.send_signal(signal.SIGINT)  # it writes what it knows
-            code = simulator.wait(SECONDS_TO_END)
+            code = end(simulator, signal.SIGINT)  # it writes what it knows
         self.aborted = code in SIGNALLED
         if code == REFUSED:
             raise LoadTestError("The simulator did not run. Its own line says why.")
 
     def _settle(self) -> None:
-        """Wait until nothing more comes into the topic, and both groups have read it."""
-        before, since = [], time.monotonic()
-        while not self.aborted and time.monotonic() - since < QUIET_S:
-            now = kafka.ends(self._wanted.kafka, self._wanted.topic)
+        """Wait until nothing of simulated devices comes any more; what was acknowledged is worth more patience."""
+        acked = ledger.acknowledged(ledger.journals(self._folder))
+        before, since = self._groups.seen, time.monotonic()
+        patience = QUIET_S
+        while not self.aborted and time.monotonic() - since < patience:
+            time.sleep(POLL_S)
+            now = self._groups.seen
+            patience = QUIET_S if min(now) >= acked else self._wanted.drain
             if now != before:
                 before, since = now, time.monotonic()
-            time.sleep(0.5)
-        end = time.monotonic() + SECONDS_TO_READ
-        while not self.aborted and any(self._groups.behind().values()) and time.monotonic() < end:
-            time.sleep(0.5)
+
+
+def end(process: subprocess.Popen[bytes], number: int) -> int:
+    """Ask a process to end, and see that it does; return its exit code."""
+    if process.poll() is None:
+        process.send_signal(number)
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()

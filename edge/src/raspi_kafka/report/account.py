@@ -45,11 +45,13 @@ class GroupAccount:
 class DeviceAccount:
     """Numbers of messages of a device; `lost` and `unknown` are their sequence numbers.
 
+    :ivar made: what there was to send.
     :ivar unacked: sent, and never acknowledged; with QoS 0 nothing is.
     :ivar lost: acknowledged, and not in Kafka; with QoS 0 sent, and not in Kafka.
     :ivar unknown: in Kafka, and never sent in this stage.
     """
 
+    made: int
     sent: int
     acked: int
     unacked: int
@@ -83,6 +85,7 @@ class Total:
     """
 
     connected: int
+    made: int
     sent: int
     acked: int
     unacked: int
@@ -117,6 +120,7 @@ def account(device: Device, groups: Iterable[str]) -> DeviceAccount:
     acked = {number for number, ms in enumerate(device.acked) if ms is not None}
     owed = acked if device.acked else set(range(len(device.sent)))
     return DeviceAccount(
+        made=device.made,
         sent=len(device.sent),
         acked=len(acked),
         unacked=len(device.acked) - len(acked),
@@ -145,7 +149,7 @@ def total(accounts: Iterable[DeviceAccount], groups: Iterable[str]) -> Total:
     every = list(accounts)
     sums = Counter[str]()
     for each in every:
-        for name in ("sent", "acked", "unacked", "stored", "duplicated", "disordered"):
+        for name in ("made", "sent", "acked", "unacked", "stored", "duplicated", "disordered"):
             sums[name] += getattr(each, name)
         for name in ("disconnects", "refused", "resent"):
             sums[name] += getattr(each, name)

@@ -76,6 +76,7 @@ def worst(findings: Findings, most: int) -> list[str]:
         missing = sum(len(group.missing) for group in each.groups.values())
         wrong = each.disordered + sum(group.disordered for group in each.groups.values())
         slowest = max(findings.device_p99_ms[name].values(), default=0)
-        return (len(each.lost) + missing, each.unacked, wrong, each.disconnects, each.refused, each.duplicated, slowest)
+        open_ = each.unacked + each.made - each.sent
+        return (len(each.lost) + missing, open_, wrong, each.disconnects, each.refused, each.duplicated, slowest)
 
     return sorted(findings.devices, key=badness, reverse=True)[:most]

@@ -1,4 +1,4 @@
-"""How long messages took, from their device to three places."""
+"""How long messages took, from the moment their device sent them first to three places."""
 
 from __future__ import annotations
 

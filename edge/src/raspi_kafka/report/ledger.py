@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import fastjsonschema
 
+from ..load_test.options import BURST, FAULT, PAUSE, STORM
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,12 +51,15 @@ class Sample(NamedTuple):
 class Device:
     """The messages of one device in one stage; all times are ms after the stage began.
 
-    :ivar sent: by sequence number.
+    :ivar made: how many messages there were to send; those that never were sent are the last.
+    :ivar sent: by sequence number, when it was handed to the socket first.
     :ivar acked: by sequence number, None for a message without acknowledgement; empty with QoS 0.
     :ivar stored: sequence number and append time by Kafka's clock, in the order of the log.
     :ivar groups: per consumer group sequence number and time, in the order of consumption.
+    :ivar refused: connections and messages that the MQTT broker refused.
     """
 
+    made: int
     sent: list[float]
     acked: list[float | None]
     stored: list[list[float]]
@@ -72,7 +77,7 @@ class Stage:
     :ivar ramp: seconds over which the devices connect, each sending from then on; `seconds` with all of them follow.
     :ivar began: seconds since the epoch.
     :ivar lag_ms: how late the generator sent: p50, p99, max.
-    :ivar events: faults that were planted: ms after the stage began, and what.
+    :ivar events: what was done on purpose: ms after the stage began, what, and its kind (EVENT_KINDS).
     :ivar group_lag: per consumer group ms after the stage began, and records not yet consumed.
     :ivar clock: None if times of Kafka's clock can't be compared with those of the generator.
     """
@@ -115,6 +120,7 @@ class Ledger:
 NUMBER = {"type": "number"}
 COUNT = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
+EVENT_KINDS = (FAULT, STORM, PAUSE, BURST)
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
 
@@ -138,6 +144,7 @@ def named(each: Any, least: int = 0) -> dict[str, Any]:
 
 SAMPLES = row(NUMBER, NUMBER, COUNT, {"type": ["integer", "null"], "minimum": 0})
 DEVICE = of(
+    made=COUNT,
     sent={"type": "array", "items": NUMBER},
     acked={"type": "array", "items": {"type": ["number", "null"]}},
     stored=row(COUNT, NUMBER),
@@ -156,7 +163,7 @@ STAGE = of(
     ended=NUMBER,
     lag_ms=of(p50=NUMBER, p99=NUMBER, max=NUMBER),
     devices=named(DEVICE),
-    events=row(NUMBER, TEXT),
+    events=row(NUMBER, TEXT, {"enum": list(EVENT_KINDS)}),
     group_lag=named(row(NUMBER, COUNT), least=1),
     processes=named(SAMPLES),
 )
@@ -249,6 +256,8 @@ def device(said: dict[str, Any], of_stage: dict[str, Any], place: str) -> Device
             f"{place}: acked has {len(said['acked'])} entries for {len(said['sent'])} messages of QoS "
             f"{of_stage['qos']}; it must have {wanted}"
         )
+    if said["made"] < len(said["sent"]):
+        raise LedgerError(f"{place}: made is {said['made']}, less than the {len(said['sent'])} messages of sent")
     strange = sorted(set(said["groups"]) - set(of_stage["group_lag"]))
     if strange:
         raise LedgerError(f"{place}: it has the group {strange[0]}, which group_lag of the stage does not name")

@@ -138,6 +138,7 @@ def part(number: int, each: Judged, plotted: dict[str, Any]) -> Element:
         *unplotted(each.stage),
         element("h3", "Latency"),
         table(words.LATENCIES, words.latencies(each), "Latency"),
+        element("p", words.LATENCY_FROM, class_="note"),
         element("h3", "Processes"),
         table(words.USAGE, words.usage(each), "Processes"),
         element("h3", "Devices"),
@@ -147,9 +148,9 @@ def part(number: int, each: Judged, plotted: dict[str, Any]) -> Element:
 
 
 def events(stage: Stage) -> list[Element]:
-    """Return the planted faults by the numbers that they have in the plots."""
+    """Return what was done on purpose, by the numbers that it has in the plots."""
     rows = [element("li", element("b", when), " ", text) for when, text in words.events(stage)]
-    return [element("h3", "Planted faults"), element("ol", *rows, class_="events")] if rows else []
+    return [element("h3", "Events"), element("ol", *rows, class_="events")] if rows else []
 
 
 def figure(key: str, plotted: dict[str, Any]) -> Element:

@@ -39,7 +39,7 @@ def series(stage: Stage) -> dict[str, Any]:
         "latency": latencies(stage, step_s),
         "lag": {name: thinned([[ms / 1000, count] for ms, count in stage.group_lag[name]]) for name in stage.groups},
         "cpu": {name: cpu(samples) for name, samples in stage.processes.items()},
-        "events": [[ms / 1000, text] for ms, text in stage.events],
+        "events": [[ms / 1000, text] for ms, text, _kind in stage.events],
     }
 
 

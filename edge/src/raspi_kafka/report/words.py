@@ -92,8 +92,8 @@ def held(row: Row) -> str:
 
 
 def events(stage: Stage) -> list[tuple[str, str]]:
-    """Return when which fault was planted."""
-    return [(f"{when / 1000:.1f} s", text) for when, text in stage.events]
+    """Return when what was done on purpose, by its kind."""
+    return [(f"{when / 1000:.1f} s", f"{kind}: {text}") for when, text, kind in stage.events]
 
 
 def axis(step_s: int) -> str:
@@ -110,6 +110,10 @@ def unplotted(stage: Stage) -> str:
 
 
 LATENCIES = ("Path", "Messages", "p50", "p99", "max")
+LATENCY_FROM = (
+    "Latency counts from the moment a message was sent first. What it waited in the device before that, for a "
+    "connection or because the MQTT broker's Receive Maximum was reached, is no part of it."
+)
 
 
 def latencies(each: Judged) -> list[list[str]]:

@@ -26,6 +26,13 @@ def add(commands: Commands) -> None:
     add_load(parser)
     add_faults(parser)
     option = parser.add_argument
+    option(
+        "--run",
+        dest="run_name",
+        default="",
+        metavar="TEXT",
+        help="put this into each payload, so that messages of another run are not taken for those of this one",
+    )
     option("--seed", type=int, default=0, metavar="N", help="the same seed makes the same devices")
     option("--workers", type=int, metavar="N", help="processes; the default is 1, above 2,000 devices one per CPU")
     option("--journal", type=Path, metavar="DIR", help="write there when each message was sent and acknowledged")

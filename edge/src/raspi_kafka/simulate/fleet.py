@@ -70,7 +70,8 @@ class Fleet:
         for number, connects_at_s in zip(numbers, self._connect_at_s, strict=True):
             name = wanted.devices[number].device
             own = traits(wanted.seed, name, wanted.skew_s)
-            device = Device(wanted.devices[number], wanted.qos, Telemetry(name, own, values, wanted.bad), self)
+            telemetry = Telemetry(name, own, values, wanted.bad, wanted.run)
+            device = Device(wanted.devices[number], wanted.qos, telemetry, self)
             self.devices.append(device)
             firsts.append((self._schedule.first(connects_at_s, own.phase), device))
         self._turns = Turns(self._schedule, firsts)

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # One process serves so many devices with a tenth of a core.
 DEVICES_OF_ONE_WORKER = 2000
+# It is put into JSON as it is.
+RUN = re.compile(r"[A-Za-z0-9.-]*")
 
 
 class OptionError(Exception):
@@ -49,6 +52,7 @@ class Options:
     :ivar rate: messages a second of one device.
     :ivar bad: share of payloads that are no JSON, from 0 to 1.
     :ivar storms: seconds of the hold at which all connections are dropped.
+    :ivar run: what each payload says of the run; nothing if it is empty.
     """
 
     address: tuple[str, int]
@@ -62,6 +66,7 @@ class Options:
     storms: tuple[float, ...] = ()
     bad: float = 0.0
     skew_s: float = 0.0
+    run: str = ""
     seed: int = 0
     workers: int = 1
     journal: Path | None = None
@@ -88,6 +93,7 @@ def parse(given: argparse.Namespace) -> Options:
         storms=tuple(sorted(given.storm)),
         bad=given.bad,
         skew_s=given.skew,
+        run=run_name(given.run_name),
         seed=given.seed,
         workers=workers,
         journal=given.journal and journal(given.journal),
@@ -114,6 +120,16 @@ def numbers(given: argparse.Namespace) -> None:
     for at in given.storm:
         if not 0 <= at < given.hold:
             raise OptionError(f"--storm {at}: the hold has the seconds from 0 to {given.hold:g}; give one of them")
+
+
+def run_name(said: str) -> str:
+    """Return the name of the run.
+
+    :raises OptionError: it has other characters than it may.
+    """
+    if not RUN.fullmatch(said):
+        raise OptionError(f"--run {said!r}: give letters, digits, hyphens and points alone, such as 20261118T110640Z-1")
+    return said
 
 
 def bursts(said: list[str], hold_s: float) -> tuple[Burst, ...]:

@@ -38,8 +38,8 @@ def shown(wanted: Options, beginning: Beginning) -> Iterator[Show]:
         def show(snapshots: Sequence[Snapshot]) -> None:
             passed_s = max(0.0, time.monotonic() - beginning.monotonic_s)
             head = f"{phase(wanted, passed_s)}, {passed_s:.0f} of {total_s:.0f} s"
-            bar = ProgressBar(total_s, min(passed_s, total_s), width=BAR_WIDTH)
-            live.update(Group(head, bar, text(snapshots)), refresh=True)
+            course = ProgressBar(total_s, min(passed_s, total_s), width=BAR_WIDTH)
+            live.update(Group(head, course, text(snapshots)), refresh=True)
 
         yield show
 
