@@ -15,7 +15,7 @@ from .account import Account, account, acknowledged, stored
 from .bridge import Bridge
 from .kafka import Kafka
 from .mosquitto import Mosquitto
-from .process import Process
+from .process import Process, running
 from .sender import names
 
 if TYPE_CHECKING:
@@ -28,12 +28,8 @@ DEVICES = 50
 
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Kafka]:
-    kafka = Kafka(tmp_path_factory.mktemp("bridge") / "kafka", class_path)
-    try:
-        kafka.start()
+    with running(Kafka(tmp_path_factory.mktemp("bridge") / "kafka", class_path)) as kafka:
         yield kafka
-    finally:
-        kafka.clean_up()
 
 
 @pytest.fixture
@@ -47,12 +43,8 @@ def kafka(kafka_server: Kafka) -> Kafka:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    mosquitto = Mosquitto(tmp_path / "mosquitto", names(DEVICES + 1))
-    try:
-        mosquitto.start()
+    with running(Mosquitto(tmp_path / "mosquitto", names(DEVICES + 1))) as mosquitto:
         yield mosquitto
-    finally:
-        mosquitto.clean_up()
 
 
 @dataclass

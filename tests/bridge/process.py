@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 SECONDS_TO_END = 30
+Started = TypeVar("Started", bound="Process")
 
 
 class Process:
@@ -64,6 +66,16 @@ class Process:
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+
+@contextmanager
+def running(process: Started) -> Iterator[Started]:
+    """Start it, and end it at the end."""
+    try:
+        process.start()
+        yield process
+    finally:
+        process.clean_up()
 
 
 def until(what: str, holds: Callable[[], object], timeout: float = 60, pause: float = 0.05) -> None:

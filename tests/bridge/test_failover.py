@@ -14,16 +14,14 @@ import pytest
 
 from tests.e2e.quorum import Nodes
 
-from .conftest import Line
 from .kafka import Cluster
 from .process import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .account import Account
-    from .mosquitto import Mosquitto
+    from .conftest import Line
 
 RATE = 1000
 SEEDS = (1, 2, 3)
@@ -56,19 +54,14 @@ class Pair(Cluster):
 
 
 @pytest.fixture
-def line(tmp_path: Path, mosquitto: Mosquitto, nodes: Nodes) -> Iterator[Line]:
-    """As that of the other tests, with two brokers."""
+def kafka(nodes: Nodes) -> Pair:
+    """Both brokers, with empty topics."""
     if LEADER not in nodes.processes:
         nodes.start(LEADER)
     nodes.wait_until_serving(FOLLOWER, LEADER)
     pair = Pair(nodes)
     pair.empty()
-    line = Line(tmp_path, mosquitto, pair, [])
-    try:
-        yield line
-    finally:
-        for each in line.made:
-            each.clean_up()
+    return pair
 
 
 def fail_over(line: Line, module: str, seed: int) -> Account:

@@ -15,7 +15,7 @@ from raspi_kafka.report.verdict import PASSED
 
 from tests.bridge.kafka import TELEMETRY
 from tests.bridge.mosquitto import AUTOSAVE_S, PASSWORD, Mosquitto
-from tests.bridge.process import Process, until
+from tests.bridge.process import Process, running, until
 from tests.hosts.cache import REPOSITORY
 
 if TYPE_CHECKING:
@@ -35,12 +35,8 @@ AUTOSAVE_MS = 1000 * AUTOSAVE_S
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    mosquitto = Mosquitto(tmp_path / "mosquitto", names())
-    try:
-        mosquitto.start()
+    with running(Mosquitto(tmp_path / "mosquitto", names())) as mosquitto:
         yield mosquitto
-    finally:
-        mosquitto.clean_up()
 
 
 def names() -> list[str]:

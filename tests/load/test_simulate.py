@@ -18,7 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from tests.bridge.mosquitto import BRIDGE, PASSWORD, Mosquitto
-from tests.bridge.process import Process, until
+from tests.bridge.process import Process, running, until
 from tests.hosts.cache import REPOSITORY
 
 if TYPE_CHECKING:
@@ -99,12 +99,8 @@ class Simulator(Process):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    mosquitto = Mosquitto(tmp_path_factory.mktemp("simulate") / "mosquitto", NAMES)
-    try:
-        mosquitto.start()
+    with running(Mosquitto(tmp_path_factory.mktemp("simulate") / "mosquitto", NAMES)) as mosquitto:
         yield mosquitto
-    finally:
-        mosquitto.clean_up()
 
 
 @pytest.fixture

@@ -3652,7 +3652,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "roles/python_venv/tasks/control_node.yml",
+        "roles/python_venv/tasks/here.yml",
         "test_contract.py",
         (
             "the control node's packages are installed without their hashes",
@@ -3672,7 +3672,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "roles/python_venv/tasks/control_node.yml",
+        "roles/python_venv/tasks/here.yml",
         "test_refusals.py",
         (
             "what the control node lacks is not told",

@@ -28,30 +28,16 @@ SIMULATED = ("bad", "skew", "seed", "workers")
 def add(commands: Commands) -> None:
     """Add it to what the command line may be."""
     parser = commands.add_parser("load-test", help=HELP, description=DESCRIPTION)
+    simulate.add_server(parser)
     option = parser.add_argument
-    option("--mqtt", required=True, metavar="HOST:PORT", help="the MQTT server")
     option("--kafka", required=True, metavar="HOST:PORT[,...]", help="brokers of Kafka")
     option("--topic", default="telemetry", help="where the bridge takes the messages of devices/+/# (telemetry)")
-    option(
-        "--credentials", type=Path, required=True, metavar="FILE", help='JSON: {"passwords": {"DEVICE": "PASSWORD"}}'
-    )
     option("--out", type=Path, required=True, metavar="DIR", help="folder for ledger.json and report.html")
     option("--append", action="store_true", help="add to the ledger that the folder has")
     default = ",".join(map(str, STAGES))
     option("--stages", type=counts, metavar="N,...", help=f"numbers of devices ({default}; none with --find-limit)")
     option("--find-limit", type=count, metavar="MOST", help="go on to the largest number that is held, MOST at most")
-    add_course(parser)
-    parser.set_defaults(run=run)
-
-
-def add_course(parser: argparse.ArgumentParser) -> None:
-    """Add how a stage goes."""
-    option = parser.add_argument
-    option("--rate", type=float, default=1.0, metavar="R", help="messages a second of each device (1)")
-    option("--qos", type=int, choices=(0, 1, 2), default=1, help="quality of service (1)")
-    option("--ramp", type=float, default=10.0, metavar="S", help="seconds over which the devices connect (10)")
-    option("--hold", type=float, default=60.0, metavar="S", help="seconds with all of them (60)")
-    option("--drain", type=float, default=30.0, metavar="S", help="seconds for the last acknowledgements (30)")
+    simulate.add_course(parser)
     option("--pause", type=pause, metavar="AT:SECONDS", help="let group b not read for a time, from its second AT on")
     option(
         "--events",
@@ -59,9 +45,7 @@ def add_course(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help='what is done to the stack: lines of {"at": UNIX TIME, "what": TEXT}',
     )
-    option("--seed", type=int, default=0, metavar="N", help="the same seed makes the same devices")
-    option("--workers", type=int, metavar="N", help="processes of the simulator")
-    simulate.add_faults(parser)
+    parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:

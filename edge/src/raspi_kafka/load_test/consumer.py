@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
-from .message import arrived, number_of
+from .message import arrived, sent_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,11 +75,11 @@ class Notes:
             if message.error():
                 continue
             self._shared.positions[self._places[message.partition()]] = message.offset() + 1
-            number = number_of(message.value(), self._run)
-            if number is not None and message.key():
+            if sent := sent_by(message, self._run):
+                device, number = sent
                 self.first = min(self.first, now)
                 self._shared.seen.value += 1
-                self.came.setdefault(message.key().decode(), []).append((number, round(now, 3)))
+                self.came.setdefault(device, []).append((number, round(now, 3)))
 
 
 def run(job: Job, shared: Shared) -> None:

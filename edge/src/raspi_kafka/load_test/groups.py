@@ -55,8 +55,7 @@ class Groups:
         """
         spawn = multiprocessing.get_context("spawn")
         for name, group in self._names.items():
-            offsets = [offset for _topic, _partition, offset in self._starts]
-            shared = Shared(spawn.Event(), spawn.Array("q", offsets), spawn.Value("q", 0))
+            shared = Shared(spawn.Event(), spawn.Array("q", offsets(self._starts)), spawn.Value("q", 0))
             job = Job(self._servers, group, self._run, self._starts, pauses.get(name), self._path(name))
             self._shared[name] = shared
             self._processes[name] = spawn.Process(target=consumer.run, args=(job, shared), name=f"consumer {name}")
@@ -82,13 +81,6 @@ class Groups:
         """How many records of simulated devices each group has read."""
         return [shared.seen.value for shared in self._shared.values()]
 
-    def ends(self) -> list[int]:
-        """Return where each partition ends now.
-
-        :raises LoadTestError: Kafka does not say it.
-        """
-        return [offset for _topic, _partition, offset in kafka.ends(self._servers, self._starts[0][0])]
-
     def behind(self, ends: list[int]) -> dict[str, int]:
         """Return how many records before these offsets each group has not read."""
         return {
@@ -103,7 +95,7 @@ class Groups:
         :returns: what came: group -> device -> pairs of number and milliseconds since 1970.
         :raises LoadTestError: Kafka does not say where the topic ends.
         """
-        ends, end = self.ends(), time.monotonic() + seconds
+        ends, end = offsets(kafka.ends(self._servers, self._starts[0][0])), time.monotonic() + seconds
         while any(self.behind(ends).values()) and time.monotonic() < end:
             time.sleep(POLL_S)
         self._over.set()
@@ -130,9 +122,15 @@ class Groups:
             self.lag[name].append((now, records))
 
     def _live(self) -> None:
-        while not self._over.wait(INTERVAL_S):
-            with contextlib.suppress(LoadTestError):  # a broker that is away has no end
-                self._note(self.ends())
+        with contextlib.closing(kafka.reader(self._servers)) as reader:
+            while not self._over.wait(INTERVAL_S):
+                with contextlib.suppress(LoadTestError):  # a broker that is away has no end
+                    self._note(offsets(kafka.ends_by(reader, self._servers, self._starts[0][0])))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
+
+
+def offsets(places: list[tuple[str, int, int]]) -> list[int]:
+    """Return the offset of each partition."""
+    return [offset for _topic, _partition, offset in places]

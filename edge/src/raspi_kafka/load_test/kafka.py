@@ -17,7 +17,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from .message import arrived, number_of
+from raspi_kafka.report.ledger import Clock
+
+from .message import arrived, sent_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,23 +49,17 @@ class Stored(NamedTuple):
     append_ms: int
 
 
-class Clock(NamedTuple):
-    """How Kafka's clock differs from the one of this machine.
-
-    :ivar offset_ms: Kafka's less this one's.
-    :ivar error_ms: the offset is known but for so much: half of the way there and back, and Kafka's millisecond.
-    """
-
-    offset_ms: float
-    error_ms: float
-
-
 def ends(servers: str, topic: str) -> list[tuple[str, int, int]]:
     """Return topic, partition and offset of the next record, for each partition.
 
     :raises LoadTestError: Kafka is not there, or has no such topic.
     """
-    consumer = reader(servers)
+    with contextlib.closing(reader(servers)) as consumer:
+        return ends_by(consumer, servers, topic)
+
+
+def ends_by(consumer: Consumer, servers: str, topic: str) -> list[tuple[str, int, int]]:
+    """Return the same, by a consumer that is there already."""
     try:
         found = consumer.list_topics(topic, timeout=ASK_S).topics[topic]
         if found.error:
@@ -78,8 +74,6 @@ def ends(servers: str, topic: str) -> list[tuple[str, int, int]]:
             f"Kafka at {servers} does not answer: {failed.args[0].str()}. Look whether it runs, and whether its "
             "advertised address can be reached from here."
         ) from failed
-    finally:
-        consumer.close()
 
 
 def stored(servers: str, starts: list[tuple[str, int, int]], run: str) -> Iterator[Stored]:
@@ -97,9 +91,9 @@ def stored(servers: str, starts: list[tuple[str, int, int]], run: str) -> Iterat
             while position < last[partition]:
                 for message in taken(consumer, servers):
                     position = message.offset() + 1
-                    number = number_of(message.value(), run)
-                    if number is not None and message.key() and position <= last[partition]:
-                        yield Stored(message.key().decode(), number, message.timestamp()[1])
+                    sent = sent_by(message, run)
+                    if sent and position <= last[partition]:
+                        yield Stored(*sent, message.timestamp()[1])
     finally:
         consumer.close()
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from .kafka import Stored
 
-VERSION = 1
 TOLD = ("made", "disconnects", "refused", "resent")
 
 

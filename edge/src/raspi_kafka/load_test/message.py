@@ -18,6 +18,12 @@ def arrived(consumer: Consumer, seconds: float) -> list[Message]:
     return [first, *consumer.consume(BATCH, 0)] if first else []
 
 
+def sent_by(message: Message, run: str) -> tuple[str, int] | None:
+    """Return which device sent a message of this stage, and which of its messages it is; None for any other."""
+    number = number_of(message.value(), run)
+    return None if number is None or not message.key() else (message.key().decode(), number)
+
+
 def number_of(value: bytes | None, run: str) -> int | None:
     """Return which message of its device a record is; None if it is none of a simulated device in this run.
 

@@ -68,7 +68,7 @@ def begun(wanted: Options) -> dict[str, Any]:
     began = time.time()
     clock = kafka.clock(wanted.kafka, CLOCK_TOPIC)
     return {
-        "version": ledger.VERSION,
+        "version": ledgers.VERSION,
         "run": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)),
         "began": began,
         "product": __version__,

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+VERSION = 1
+
+
 class LedgerError(Exception):
     """Which file of a report is wrong, where, why, and what to do."""
 
 
 class Clock(NamedTuple):
-    """By how many ms Kafka's clock is ahead of the generator's, and how far off that may be."""
+    """How Kafka's clock differs from the generator's.
+
+    :ivar offset_ms: Kafka's less the generator's.
+    :ivar error_ms: the offset is known but for so much: half of the way there and back, and Kafka's millisecond.
+    """
 
     offset_ms: float
     error_ms: float
@@ -168,7 +175,7 @@ STAGE = of(
     processes=named(SAMPLES),
 )
 SCHEMA = of(
-    version={"enum": [1]},
+    version={"enum": [VERSION]},
     run=TEXT,
     began=NUMBER,
     product=TEXT,

@@ -23,9 +23,10 @@ sent again, in order, over the next connection. Ends with 0 if all was acknowled
 def add(commands: Commands) -> None:
     """Add it to what the command line may be."""
     parser = commands.add_parser("simulate", help=HELP, description=DESCRIPTION)
-    add_load(parser)
-    add_faults(parser)
+    add_server(parser)
     option = parser.add_argument
+    option("--devices", type=int, required=True, metavar="N", help="the first N devices of the credentials by name")
+    add_course(parser)
     option(
         "--run",
         dest="run_name",
@@ -33,25 +34,30 @@ def add(commands: Commands) -> None:
         metavar="TEXT",
         help="put this into each payload, so that messages of another run are not taken for those of this one",
     )
-    option("--seed", type=int, default=0, metavar="N", help="the same seed makes the same devices")
-    option("--workers", type=int, metavar="N", help="processes; the default is 1, above 2,000 devices one per CPU")
     option("--journal", type=Path, metavar="DIR", help="write there when each message was sent and acknowledged")
     parser.set_defaults(run=run)
 
 
-def add_load(parser: argparse.ArgumentParser) -> None:
-    """Add who sends how much, where to, and for how long."""
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Add where to send, and as whom."""
     option = parser.add_argument
     option("--mqtt", required=True, metavar="HOST:PORT", help="the MQTT server")
     option(
         "--credentials", type=Path, required=True, metavar="FILE", help='JSON: {"passwords": {"DEVICE": "PASSWORD"}}'
     )
-    option("--devices", type=int, required=True, metavar="N", help="the first N devices of the credentials by name")
+
+
+def add_course(parser: argparse.ArgumentParser) -> None:
+    """Add how much each device sends, for how long, and what is out of the ordinary."""
+    option = parser.add_argument
     option("--rate", type=float, default=1.0, metavar="R", help="messages a second of each device (1)")
     option("--qos", type=int, choices=(0, 1, 2), default=1, help="quality of service (1)")
     option("--ramp", type=float, default=10.0, metavar="S", help="seconds over which the devices connect (10)")
     option("--hold", type=float, default=60.0, metavar="S", help="seconds with all of them (60)")
     option("--drain", type=float, default=30.0, metavar="S", help="seconds for the last acknowledgements (30)")
+    option("--seed", type=int, default=0, metavar="N", help="the same seed makes the same devices")
+    option("--workers", type=int, metavar="N", help="processes; the default is 1, above 2,000 devices one per CPU")
+    add_faults(parser)
 
 
 def add_faults(parser: argparse.ArgumentParser) -> None:
