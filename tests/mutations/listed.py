@@ -4153,18 +4153,6 @@ MUTATIONS = [
         "edge/src/raspi_kafka/bridge/config.py",
         "edge/test_config.py",
         (
-            "a misspelt key of the bridge is passed over",
-            "test_a_mistake_is_told_with_its_place_and_what_to_do",
-            "if name not in keys:",
-            "if False:",
-        ),
-        (
-            "a number of the bridge may be out of range",
-            "test_a_mistake_is_told_with_its_place_and_what_to_do",
-            "if key.most and not key.least <= value <= key.most:",
-            "if False:",
-        ),
-        (
             "the bridge's trees may overlap",
             "test_filters_that_overlap_are_refused",
             "if filters.overlap(earlier.filter, later.filter):",
@@ -4180,6 +4168,22 @@ MUTATIONS = [
             "a tree may go to the dead letters",
             "test_a_mistake_is_told_with_its_place_and_what_to_do",
             "if topic == dead_letter_topic:",
+            "if False:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/settings.py",
+        "edge/test_config.py",
+        (
+            "a misspelt key of the bridge is passed over",
+            "test_a_mistake_is_told_with_its_place_and_what_to_do",
+            "if name not in keys:",
+            "if False:",
+        ),
+        (
+            "a number of the bridge may be out of range",
+            "test_a_mistake_is_told_with_its_place_and_what_to_do",
+            "if key.most and not key.least <= value <= key.most:",
             "if False:",
         ),
         (

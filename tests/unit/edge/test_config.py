@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from raspi_kafka.bridge import config
-from raspi_kafka.bridge.config import ConfigError, Kafka, Metrics
+from raspi_kafka.bridge.config import Kafka
 from raspi_kafka.cli import main
+from raspi_kafka.settings import Address, ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def test_all_but_who_and_where_has_a_default(said: dict[str, Any]) -> None:
     assert found.mqtt.password == "secret"  # noqa: S105 - it is of the test
     assert found.kafka == Kafka(("127.0.0.1:19092",), 25)
     assert found.dead_letter_topic == "dead-letters"
-    assert found.metrics == Metrics("127.0.0.1", 9465)
+    assert found.metrics == Address("127.0.0.1", 9465)
     assert [(tree.filter, tree.topic, tree.device_level, tree.schema) for tree in found.topics] == [
         ("devices/+/#", "telemetry", 2, None)
     ]
@@ -183,4 +184,11 @@ def test_a_password_file_without_a_password_is_refused(
     (tmp_path / "password").write_text("\n")
     for check in (["--check"], []):
         assert main(["bridge", "--config", str(file), *check]) == 2
-        assert "is empty; write the MQTT password there" in capsys.readouterr().err
+        assert "is empty; write the password there" in capsys.readouterr().err
+
+
+def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yml"
+    file.write_text("# a comment\nmqtt:\n  username: x\n  prot: 1883\nkafka: {}\ntopics: []\n")
+    with pytest.raises(ConfigError, match=r"bridge\.yml:4: mqtt\.prot: there is no such key; did you mean `port`\?"):
+        config.load(file)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from raspi_kafka.bridge import systemd
-from raspi_kafka.bridge.counters import BOUNDS, Counters
+from raspi_kafka import systemd
+from raspi_kafka.bridge.counters import Counters
 from raspi_kafka.bridge.metrics import BridgeCollector, Gauges
+from raspi_kafka.histogram import BOUNDS
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .. import mqtt_wire
-from . import metrics, packets, producer, systemd
+from .. import metrics, mqtt_wire, systemd
+from . import packets, producer
 from .counters import DROPPED, SYS, Counters
 from .delivery import Delivery, ProducerFatalError
 from .errors import ErrorClass, classify

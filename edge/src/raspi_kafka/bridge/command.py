@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import logs, settings
 from . import config
 
 if TYPE_CHECKING:
@@ -17,19 +17,9 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-# systemd-journald reads the priority of a line from its beginning (sd-daemon(3)).
-PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 # Twice what the records under way are. Once Kafka has a record no cycle holds it, so to look through all of them after
 # each 700 new objects finds nothing; that was a tenth of the CPU time of a drain.
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
-
-
-class JournalFormatter(logging.Formatter):
-    """Puts the priority before each line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record).replace("\n", " | ")
-        return f"<{PRIORITIES.get(record.levelno, 6)}>{line}"
 
 
 def add(commands: Commands) -> None:
@@ -44,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
     """Return 0, 1 after a failure, or 2 if the configuration is wrong."""
     try:
         wanted = config.load(given.config)
-    except config.ConfigError as wrong:
+    except settings.ConfigError as wrong:
         print(wrong, file=sys.stderr)
         return 2
     return 0 if given.check else carry(wanted)
@@ -55,7 +45,7 @@ def carry(wanted: config.Config) -> int:
     # --check is to answer without a Kafka client.
     from .bridge import Bridge, BridgeError  # noqa: PLC0415
 
-    set_up_logging()
+    logs.set_up()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
 
@@ -68,13 +58,3 @@ def carry(wanted: config.Config) -> int:
         logging.getLogger(__name__).critical("the bridge ends: %s", failed)
         return 1
     return 0
-
-
-def set_up_logging() -> None:
-    """Log to stderr: with priorities for the journal, with times for anything else."""
-    handler = logging.StreamHandler()
-    if "JOURNAL_STREAM" in os.environ:
-        handler.setFormatter(JournalFormatter("%(message)s"))
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])

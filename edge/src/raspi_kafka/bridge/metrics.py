@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from .counters import BOUNDS, DROPPED, STORED
+from ..metrics import histogram, labelled
+from .counters import DROPPED, STORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prometheus_client.metrics_core import Metric
 
-    from .config import Metrics
     from .counters import Counters
 
 PREFIX = "raspi_kafka_bridge_"
@@ -29,6 +28,7 @@ COUNTED = {
     "session_lost": "Times that the MQTT server had lost the session, and messages with it",
     "pauses": "Times that reading was stopped because Kafka was slower",
 }
+DELIVERY_TEXT = "From receiving a message to Kafka's confirmation"
 
 
 class Gauges(NamedTuple):
@@ -61,30 +61,12 @@ class BridgeCollector(Collector):
             yield CounterMetricFamily(PREFIX + name, text, value=getattr(counters, name))
         for name, text, value in zip(Gauges._fields, GAUGE_TEXTS, self._gauges(), strict=True):
             yield GaugeMetricFamily(PREFIX + name, str(text), value=value)
-        yield labelled("dead_lettered", "Messages sent to the dead-letter topic", ("error",), counters.dead_lettered)
-        yield labelled("errors", "Errors of Kafka", ("class", "code"), counters.errors)
-        yield delivery_seconds(counters)
+        yield labelled(
+            PREFIX + "dead_lettered", "Messages sent to the dead-letter topic", ("error",), counters.dead_lettered
+        )
+        yield labelled(PREFIX + "errors", "Errors of Kafka", ("class", "code"), counters.errors)
+        yield histogram(PREFIX + "delivery_seconds", DELIVERY_TEXT, counters.delivery_seconds)
         yield from of_mosquitto(counters)
-
-
-def labelled(name: str, text: str, labels: tuple[str, ...], counts: dict) -> CounterMetricFamily:
-    """Return a counter with one value for each key of a mapping."""
-    family = CounterMetricFamily(PREFIX + name, text, labels=labels)
-    for key, count in list(counts.items()):
-        family.add_metric([key] if isinstance(key, str) else list(key), count)
-    return family
-
-
-def delivery_seconds(counters: Counters) -> HistogramMetricFamily:
-    """Return the time from receiving a message to Kafka's confirmation."""
-    histogram = counters.delivery_seconds
-    family = HistogramMetricFamily(PREFIX + "delivery_seconds", "From receiving a message to Kafka's confirmation")
-    total, buckets = 0, []
-    for bound, count in zip((*map(str, BOUNDS), "+Inf"), list(histogram.buckets), strict=True):
-        total += count
-        buckets.append((bound, total))
-    family.add_metric([], buckets, histogram.sum)
-    return family
 
 
 def of_mosquitto(counters: Counters) -> Iterator[Metric]:
@@ -96,13 +78,3 @@ def of_mosquitto(counters: Counters) -> Iterator[Metric]:
     if STORED in told:
         text = "Messages in Mosquitto's store: queued ones, and retained ones"
         yield GaugeMetricFamily(PREFIX + "mosquitto_stored", text, value=told[STORED])
-
-
-def serve(metrics: Metrics, collector: BridgeCollector) -> None:
-    """Serve /metrics in a thread of its own.
-
-    :raises OSError: the address is taken.
-    """
-    registry = CollectorRegistry()
-    registry.register(collector)
-    start_http_server(metrics.port, metrics.host, registry)

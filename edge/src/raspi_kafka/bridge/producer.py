@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
+
+from .. import kafka_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,7 @@ def settings(kafka: Kafka, linger_ms: float) -> dict[str, Any]:
     :param linger_ms: how long it gathers records; the bridge has gathered the messages before.
     """
     return {
-        "bootstrap.servers": ",".join(kafka.bootstrap_servers),
-        "broker.address.family": family(kafka.bootstrap_servers),
-        "client.id": "raspi-kafka-bridge",
+        **kafka_client.common(kafka.bootstrap_servers, "raspi-kafka-bridge"),
         "acks": "all",
         "enable.idempotence": True,
         # A batch that is refused ends this producer. Else the batches behind it, which are with the broker already,
@@ -40,11 +39,6 @@ def settings(kafka: Kafka, linger_ms: float) -> dict[str, Any]:
         "batch.size": BATCH_BYTES,
         "message.max.bytes": MESSAGE_BYTES,
         "partitioner": "murmur2_random",  # the partition that Java's clients choose for a key
-        # A broker that is back is found within a second, not ten.
-        "reconnect.backoff.max.ms": 1000,
-        "socket.keepalive.enable": True,
-        # Brokers end idle connections after 10 min, which is nothing to tell.
-        "log.connection.close": False,
     }
 
 
@@ -56,23 +50,6 @@ def single(kafka: Kafka) -> dict[str, Any]:
         "batch.num.messages": 1,
         "topic.metadata.propagation.max.ms": 5000,  # the topic was unknown before: no need to doubt it for 30 s again
     }
-
-
-def family(servers: tuple[str, ...]) -> str:
-    """Return the address family to use: with IPv4 addresses alone, a name that a broker advertises means IPv4 too.
-
-    `localhost` is ::1 first on Debian, where a broker that listens on 127.0.0.1 refuses.
-    """
-    versions = {version(each.rpartition(":")[0].strip("[]")) for each in servers}
-    return "v4" if versions == {4} else "any"
-
-
-def version(host: str) -> int:
-    """Return the version of an IP address; 0 for a name."""
-    try:
-        return ipaddress.ip_address(host).version
-    except ValueError:
-        return 0
 
 
 def make(values: dict[str, Any], on_error: Callable[[KafkaError], None]) -> Producer:

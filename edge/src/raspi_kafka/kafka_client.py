@@ -1,0 +1,40 @@
+"""Settings that all clients of librdkafka share."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+
+def common(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
+    """Return the settings of a client.
+
+    :param servers: addresses of brokers, each as host:port.
+    """
+    return {
+        "bootstrap.servers": ",".join(servers),
+        "broker.address.family": family(servers),
+        "client.id": client_id,
+        # A broker that is back is found within a second, not ten.
+        "reconnect.backoff.max.ms": 1000,
+        "socket.keepalive.enable": True,
+        # Brokers end idle connections after 10 min, which is nothing to tell.
+        "log.connection.close": False,
+    }
+
+
+def family(servers: tuple[str, ...]) -> str:
+    """Return the address family to use: with IPv4 addresses alone, a name that a broker advertises means IPv4 too.
+
+    `localhost` is ::1 first on Debian, where a broker that listens on 127.0.0.1 refuses.
+    """
+    versions = {version(each.rpartition(":")[0].strip("[]")) for each in servers}
+    return "v4" if versions == {4} else "any"
+
+
+def version(host: str) -> int:
+    """Return the version of an IP address; 0 for a name."""
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return 0
