@@ -1,0 +1,1 @@
+"""Alerts of what devices say, and of what they do not say."""

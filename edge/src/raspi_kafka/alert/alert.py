@@ -1,0 +1,72 @@
+"""An alert: the beginning or the end of an episode."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import NamedTuple
+
+# The device of an alert that is about no device of its own. A device cannot have it as a name: those have no `*`.
+FLEET = "*fleet"
+
+
+class State(str, Enum):
+    """What an alert says of its episode; nothing comes after RESOLVED."""
+
+    FIRING = "FIRING"
+    RESOLVED = "RESOLVED"
+
+
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Alert(NamedTuple):
+    """What goes to the topic of alerts, and from there to people and programs.
+
+    Of each episode there is one with FIRING and one with RESOLVED, and all but `state`, `decided_ms` and `summary` is
+    the same in both.
+
+    :ivar place: of the record with which the episode began; of a silence, the last record before it.
+    :ivar since_ms: when it began, milliseconds since 1970 by the time of the event.
+    :ivar decided_ms: append time of the record that decided, milliseconds since 1970; without one, the time of the
+        look at the pipeline.
+    :ivar summary: one sentence for people.
+    """
+
+    state: State
+    rule: str
+    device: str
+    severity: str
+    place: Place
+    since_ms: int
+    decided_ms: int
+    summary: str
+
+    @property
+    def id(self) -> str:
+        """What names the episode: the same however often it is found."""
+        return f"{self.rule}/{self.device}/{self.place.topic}-{self.place.partition}-{self.place.offset}"
+
+    def to_json(self) -> bytes:
+        """Return the value of its record."""
+        values = self._asdict()
+        values["place"] = self.place._asdict()
+        return json.dumps({"id": self.id, **values}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json(cls, value: bytes) -> Alert:
+        """Return the alert of a record.
+
+        :raises ValueError: it is none.
+        """
+        try:
+            values = json.loads(value)
+            values.pop("id")
+            return cls(**{**values, "state": State(values["state"]), "place": Place(**values["place"])})
+        except (KeyError, TypeError) as wrong:
+            raise ValueError(f"no alert: {wrong!r}") from wrong
