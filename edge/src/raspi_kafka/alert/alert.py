@@ -6,8 +6,8 @@ import json
 from enum import Enum
 from typing import NamedTuple
 
-# The device of an alert that is about no device of its own. A device cannot have it as a name: those have no `*`.
-FLEET = "*fleet"
+# The device of an alert that is about no device of its own; names that begin so are not given to devices.
+FLEET = "raspi-kafka-fleet"
 
 
 class State(str, Enum):
