@@ -1,0 +1,100 @@
+"""Whether the way from MQTT into Kafka carries messages, seen by beats that are sent by MQTT and come back from Kafka.
+
+A beat tells more than its own arrival: MQTT keeps the order, so all that devices had sent before it is in Kafka too.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from .alert import FLEET, Alert, Place, State
+
+if TYPE_CHECKING:
+    from .heartbeat import Beat
+
+RULE = "pipeline-stalled"
+# Beats that are further apart leave a time in which nobody knows what devices could send: three of them are missing,
+# and some seconds more than a restart of alerting takes, which sends none meanwhile.
+APART_MS = 10_000
+
+
+class Pipeline:
+    """What the beats of one host have told.
+
+    A beat that is more than the limit under way says that the pipeline had stalled, whenever it is read; one that does
+    not come back says so while it lasts. Either finds the same episode.
+
+    :ivar since_ms: from here on beats have come without a gap, by the time at which they were sent.
+    :ivar until_ms: when the newest beat that came back was sent; 0 before the first one.
+    """
+
+    def __init__(self, host: str, limit_s: float) -> None:
+        self._host = host
+        self._limit_ms = 1000 * limit_s
+        self._last: Place | None = None
+        self._last_ms = 0
+        self._firing: Alert | None = None
+        self.since_ms = 0
+        self.until_ms = 0
+
+    @property
+    def stalled(self) -> bool:
+        """Whether an alert is open."""
+        return self._firing is not None
+
+    def take(self, beat: Beat, place: Place, append_ms: int) -> list[Alert]:
+        """Take a beat that has come back."""
+        if beat.host != self._host:
+            return []
+        if beat.sent_ms - self.until_ms > APART_MS:
+            self.since_ms = beat.sent_ms
+        self.until_ms = max(self.until_ms, beat.sent_ms)
+        if append_ms - beat.sent_ms > self._limit_ms:
+            return self._begin(append_ms)
+        self._last, self._last_ms = place, beat.sent_ms
+        return self._end(append_ms)
+
+    def suspect(self, now_ms: int, first_ms: int) -> bool:
+        """Tell whether a beat should be back by now.
+
+        :param first_ms: when this process sent its first beat; 0 if it has not: none is missed then.
+        """
+        waiting_since = max(self._last_ms, first_ms)
+        return bool(first_ms and self._last) and not self._firing and now_ms - waiting_since > self._limit_ms
+
+    def stall(self, now_ms: int) -> list[Alert]:
+        """Say that the pipeline has stalled."""
+        return self._begin(now_ms)
+
+    def dump(self) -> bytes:
+        """Return what load() takes."""
+        firing = self._firing.to_json().decode() if self._firing else None
+        values = [self._host, self._last, self._last_ms, firing, self.since_ms, self.until_ms]
+        return json.dumps(values, separators=(",", ":")).encode()
+
+    def load(self, value: bytes) -> None:
+        """Go on from what dump() gave; of another host only the open alert counts, since its beats were its own."""
+        host, last, last_ms, firing, since_ms, until_ms = json.loads(value)
+        self._firing = Alert.from_json(firing.encode()) if firing else None
+        if host == self._host:
+            self._last, self._last_ms = Place(*last) if last else None, last_ms
+            self.since_ms, self.until_ms = since_ms, until_ms
+
+    def _begin(self, decided_ms: int) -> list[Alert]:
+        if self._firing or not self._last:
+            return []
+        self._firing = Alert(
+            *(State.FIRING, RULE, FLEET, "critical", self._last, self._last_ms, decided_ms),
+            f"what devices send to {self._host} does not come into Kafka: no heartbeat has for "
+            f"{self._limit_ms / 1000:.0f} s; look at mosquitto, raspi-kafka-bridge and kafka there",
+        )
+        return [self._firing]
+
+    def _end(self, decided_ms: int) -> list[Alert]:
+        if not self._firing:
+            return []
+        summary = "what devices send comes into Kafka again; what they had sent meanwhile has come too"
+        ended = self._firing._replace(state=State.RESOLVED, decided_ms=decided_ms, summary=summary)
+        self._firing = None
+        return [ended]

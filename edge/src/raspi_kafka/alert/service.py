@@ -1,0 +1,242 @@
+"""Alerting: reads what devices say, decides, and gives alerts and state to Kafka in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from .. import metrics, systemd
+from . import ends, state
+from .alert import Place
+from .alerting_metrics import AlertingCollector
+from .counters import Counters
+from .engine import Engine
+from .heartbeat import Beat
+from .inputs import Inputs
+from .lease import Lease
+from .ledger import Content, Ledger
+from .looks import Looks
+from .pipeline import Pipeline
+from .record import Record
+from .topics import HEARTBEAT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from confluent_kafka import KafkaError, Message
+
+    from .alert import Alert
+    from .config import Config
+    from .delivery import Delivery
+    from .heartbeat import Heart
+
+log = logging.getLogger(__name__)
+
+# Without an alert, the state is written so often: the card is spared, and a crash repeats no more than that.
+CHECKPOINT_S = 30.0
+CHECKPOINT_RECORDS = 200_000
+POLL_S = 0.2
+STANDBY_S = 1.0
+
+
+class Service:
+    """One process of alerting; it decides while it has the lease.
+
+    :param heart: sends the beats that are to come back.
+    :param deliveries: what takes alerts outside.
+    """
+
+    ledger_class = Ledger
+
+    def __init__(self, config: Config, heart: Heart, deliveries: Sequence[Delivery]) -> None:
+        self._config = config
+        self._heart = heart
+        self._deliveries = deliveries
+        self.counters = Counters()
+        self.engine = Engine(config.rules)
+        self.pipeline = Pipeline(config.instance, config.stalled_after_s)
+        self._lease = Lease(config.bootstrap_servers, config.instance, self._kafka_error)
+        self._admin = ends.client(config.bootstrap_servers)
+        self._looks = Looks(lambda partitions: ends.Question(self._admin, partitions))
+        self._inputs = Inputs(config.bootstrap_servers, [*config.topics, HEARTBEAT], self._kafka_error)
+        self._outbox: list[Alert] = []
+        self._told: set[tuple[str, str]] = set()
+        self._committed_at_s = 0.0
+        self._committed_records = 0
+        self._suspect_again_s = 0.0
+        self._stopping = False
+        self._kafka_told = ""
+        self._watchdog_s = systemd.watchdog_interval_s()
+        self._lived_s = 0.0
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT.
+
+        :raises LeaseLostError: another host decides now.
+        :raises LedgerError: this process can't go on.
+        :raises KafkaException: the same.
+        :raises OSError: the port of the metrics is taken.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        metrics.serve(self._config.metrics, AlertingCollector(self, self._deliveries))
+        with contextlib.ExitStack() as closing:
+            closing.callback(systemd.notify, "STOPPING=1")
+            closing.callback(self._lease.close)
+            closing.callback(self._inputs.close)
+            for delivery in self._deliveries:
+                delivery.start()
+                closing.callback(delivery.stop)
+            self._stand_by()
+            ledger = self.ledger_class(self._config.bootstrap_servers, self._lease, self._kafka_error)
+            self._take_over(ledger)
+            closing.callback(self._heart.stop)
+            while not self._stopping:
+                self._turn(ledger)
+
+    @property
+    def active(self) -> bool:
+        """Whether it decides."""
+        return self._lease.held
+
+    # --- before the first record
+
+    def _stand_by(self) -> None:
+        while not self._lease.held and not self._stopping:
+            self._lease.poll(STANDBY_S if self._lease.joined else POLL_S)
+            if self._lease.joined and not self._lease.held:
+                self._ready("Standing by: another host decides")
+            self._live()
+
+    def _take_over(self, ledger: Ledger) -> None:
+        """Become the one that decides: end what a predecessor had under way, and go on from its state."""
+        while not ledger.written() and not self._stopping:
+            self._lease.poll(0)
+            self._live()
+        stored = state.stored(self._config.bootstrap_servers)
+        positions = state.positions_from_json(stored.pop(state.POSITIONS, b"[]"))
+        if not positions:
+            # The state is gone or there never was one. What was told is found again, and not told again.
+            self._told = state.told(self._config.bootstrap_servers)
+        self.pipeline.load(stored.pop(state.PIPELINE, self.pipeline.dump()))
+        for key, value in stored.items():
+            self.engine.load(key, value)
+        self._tell(self.engine.loaded())
+        self._inputs.begin(positions, from_the_beginning=bool(self._told))
+        self._committed_at_s = time.monotonic()
+        self._heart.start()
+        self._ready("Deciding")
+        log.info("this host decides, with the state of %d devices", len(stored))
+
+    # --- record by record
+
+    def _turn(self, ledger: Ledger) -> None:
+        self._live()
+        self._lease.poll(0)
+        for message in self._inputs.read(POLL_S):
+            self._take(message)
+        self._look()
+        self._suspect()
+        if not ledger.busy and self._due():
+            self._write(ledger)
+        written = ledger.written()
+        if written:
+            self._committed(written.alerts)
+
+    def _take(self, message: Message) -> None:
+        record = Record.of(message)
+        if record.topic != HEARTBEAT:
+            self.counters.records += 1
+            self._tell(self.engine.take(record))
+            return
+        self.counters.heartbeats += 1
+        try:
+            beat = Beat.from_json(record.value)
+        except ValueError:
+            return
+        place = Place(record.topic, record.partition, record.offset)
+        self._tell(self.pipeline.take(beat, place, record.append_ms))
+        partitions = [each for each in self._inputs.positions if each[0] != HEARTBEAT]
+        self._looks.begin(partitions, self.pipeline.since_ms, self.pipeline.until_ms, time.monotonic())
+
+    def _look(self) -> None:
+        for known in self._looks.advance(time.monotonic(), self._inputs.positions):
+            self._tell(self.engine.known(*known.partition, known.since_ms, known.until_ms))
+
+    def _suspect(self) -> None:
+        """See whether a beat is missing: none that Kafka has and this process has not read yet."""
+        now_ms, now_s = time.time_ns() // 1_000_000, time.monotonic()
+        if now_s < self._suspect_again_s or not self.pipeline.suspect(now_ms, self._heart.first_ms):
+            return
+        self._suspect_again_s = now_s + 1.0
+        beats = [each for each in self._inputs.positions if each[0] == HEARTBEAT]
+        found = ends.Question(self._admin, beats).ends()
+        if any(end is not None and end > self._inputs.positions[each] for each, end in found.items()):
+            return
+        alerts = self.pipeline.stall(now_ms)
+        self._tell(alerts)
+        # Kafka may be what has stalled.
+        for alert in alerts:
+            for delivery in self._deliveries:
+                delivery.urgent(alert)
+
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            if (alert.id, alert.state.value) not in self._told:
+                self._outbox.append(alert)
+
+    # --- to Kafka
+
+    def _due(self) -> bool:
+        if self._outbox:
+            return True
+        news = self.counters.records + self.counters.heartbeats - self._committed_records
+        late = time.monotonic() - self._committed_at_s > CHECKPOINT_S
+        return news > CHECKPOINT_RECORDS or (late and news > 0)
+
+    def _write(self, ledger: Ledger) -> None:
+        changed = self.engine.take_changed()
+        changed[state.PIPELINE] = self.pipeline.dump()
+        changed[state.POSITIONS] = state.positions_to_json(self._inputs.positions)
+        alerts, self._outbox = self._outbox, []
+        self._committed_records = self.counters.records + self.counters.heartbeats
+        ledger.write(Content(alerts, changed, self._inputs.offsets()))
+
+    def _committed(self, alerts: list[Alert]) -> None:
+        self._kafka_well()
+        self._committed_at_s = time.monotonic()
+        now_ms = time.time_ns() // 1_000_000
+        for alert in alerts:
+            self.counters.alerts[alert.rule, alert.state.value] += 1
+            self.counters.decision_seconds.observe(max(0, now_ms - alert.decided_ms) / 1000)
+
+    # --- beside the records
+
+    def _ready(self, status: str) -> None:
+        systemd.notify("READY=1", f"STATUS={status}")
+
+    def _live(self) -> None:
+        """Tell the watchdog of systemd that the loop runs."""
+        now = time.monotonic()
+        if self._watchdog_s and now - self._lived_s > self._watchdog_s:
+            self._lived_s = now
+            systemd.notify("WATCHDOG=1")
+
+    def _kafka_error(self, error: KafkaError) -> None:
+        self.counters.errors[error.name()] += 1
+        if not self._kafka_told:  # each try to connect is an error of its own
+            self._kafka_told = error.str()
+            log.error("Kafka: %s; no alert is lost by this: it goes on where it was", error.str())
+            systemd.notify(f"STATUS=Waiting for Kafka: {error.str()}")
+
+    def _kafka_well(self) -> None:
+        if self._kafka_told:
+            self._kafka_told = ""
+            log.info("Kafka takes alerts again")
+            systemd.notify("STATUS=Deciding")
+
+    def _stop(self, *_signal: object) -> None:
+        self._stopping = True
