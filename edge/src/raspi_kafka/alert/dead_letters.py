@@ -73,8 +73,9 @@ class DeadLettersWatch(Watch):
         self.times: list[int] = []
 
     def take(self, event: Event) -> Sequence[Change]:
+        # As a look just before would have found it.
+        changes = self._until(event.record.append_ms)
         bisect.insort(self.times, event.record.append_ms)  # of several partitions one may be behind
-        changes = self._until(self.times[-1])
         del self.times[: max(self._gone(self.times[-1]), len(self.times) - self.kind.more_than - 1)]
         if not self.episode and len(self.times) > self.kind.more_than:
             return [*changes, *self._begin(event.record.append_ms, place_of(event), str(len(self.times)))]

@@ -93,12 +93,12 @@ class Engine:
         for window in place.windows:
             if changes := window.look(None, since_ms, until_ms):
                 alerts += self._of_window(window, changes, until_ms)
-        for device in [each for each in place.devices.values() if each.partition == partition]:
-            for watch in device.looking:
-                if changes := watch.look(device, since_ms, until_ms):
-                    alerts += self._alerts(device, watch.rule, changes, until_ms)
-            if until_ms - max(device.last_ms, since_ms) > self._forget_ms:
-                alerts += self._forget(place, device, until_ms)
+        devices = [each for each in place.devices.values() if each.partition == partition]
+        for device, watch, changes in looked(devices, since_ms, until_ms):
+            alerts += self._alerts(device, watch.rule, changes, until_ms)
+        quiet = [each for each in devices if until_ms - max(each.last_ms, since_ms) > self._forget_ms]
+        for device in sorted(quiet, key=heard_last):
+            alerts += self._forget(place, device, until_ms)
         return alerts
 
     def _met(self, topic: Topic, record: Record) -> Device:
@@ -267,6 +267,25 @@ class Engine:
         if episode:
             self.firing[name, episode.severity] += 1
         return []
+
+
+def looked(devices: Iterable[Device], since_ms: int, until_ms: int) -> list[tuple[Device, Watch, Sequence[Change]]]:
+    """Return what changes at which device and watch because time has passed, in order."""
+    found = [
+        (device, watch, changes)
+        for device in devices
+        for watch in device.looking
+        if (changes := watch.look(device, since_ms, until_ms))
+    ]
+    return sorted(found, key=lambda each: heard_last(each[0]))
+
+
+def heard_last(device: Device) -> tuple[int, int]:
+    """Return what devices of a partition are to be sorted by.
+
+    Which of them makes a number full must not depend on the order in which this process has met them.
+    """
+    return device.last_ms, device.offset
 
 
 def ended(rule: str, device: str, episode: Episode, decided_ms: int) -> Alert:
