@@ -59,12 +59,16 @@ class Device:
         :param said_ms: when by the device.
         """
         if said_ms is None or said_ms < NO_CLOCK_BEFORE_MS or said_ms > append_ms + AHEAD_MS:
-            return append_ms
+            return self._appended(append_ms)
         lag_ms = append_ms - said_ms
         if lag_ms <= late_ms:
             self.behind = None
             return said_ms
-        return append_ms if self._clock_is_wrong(append_ms, lag_ms) else None
+        return self._appended(append_ms) if self._clock_is_wrong(append_ms, lag_ms) else None
+
+    def _appended(self, append_ms: int) -> int:
+        """Return when a record was appended; the clock of the partition's next leader may be behind."""
+        return max(append_ms, self.last_ms)
 
     def _clock_is_wrong(self, append_ms: int, lag_ms: int) -> bool:
         """Tell a wrong clock from messages that were kept: those, once they are sent, catch up."""

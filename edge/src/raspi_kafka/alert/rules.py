@@ -21,7 +21,6 @@ KINDS = {
     "clock": clock.parse,
     "dead_letters": dead_letters.parse,
 }
-DEFAULT_TOPIC = "telemetry"
 # Alerting would watch itself.
 OWN = (topics.ALERTS, topics.STATE, topics.HEARTBEAT)
 SEVERITIES = ("info", "warning", "critical")
@@ -104,7 +103,9 @@ def rule(said: Any, where: str) -> Rule:
     kind = kind_of(values, where)
     counts = kind == "dead_letters"
     fleet = one_of(values["per"] or (FLEET if counts else DEVICE), PER, f"{where}.per") == FLEET
-    said_topics = [topics.DEAD_LETTERS if counts else DEFAULT_TOPIC] if values["topics"] is None else values["topics"]
+    said_topics = (
+        [topics.DEAD_LETTERS if counts else topics.DEFAULT_TOPIC] if values["topics"] is None else values["topics"]
+    )
     return Rule(
         name=values["name"],
         severity=one_of(values["severity"], SEVERITIES, f"{where}.severity"),
