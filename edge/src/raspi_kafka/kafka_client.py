@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from typing import Any
 
 
@@ -38,3 +39,20 @@ def version(host: str) -> int:
         return ipaddress.ip_address(host).version
     except ValueError:
         return 0
+
+
+def logger() -> logging.Logger:
+    """Return where a client logs; the lines come with its poll()."""
+    found = logging.getLogger("librdkafka")
+    found.addFilter(news)  # one that is there already is not added again
+    return found
+
+
+def news(line: logging.LogRecord) -> bool:
+    """Tell whether a line of librdkafka is news.
+
+    A failed connection is told to on_error too. That the guarantee against gaps is experimental, and that it has ended
+    a producer, is known here.
+    """
+    text = line.getMessage()
+    return not text.startswith("FAIL") and "gap-less" not in text.lower() and "gapless" not in text

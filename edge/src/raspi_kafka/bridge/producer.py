@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Producer
@@ -54,16 +53,4 @@ def single(kafka: Kafka) -> dict[str, Any]:
 
 def make(values: dict[str, Any], on_error: Callable[[KafkaError], None]) -> Producer:
     """Return a producer; its log lines and errors come through poll()."""
-    logger = logging.getLogger("librdkafka")
-    logger.addFilter(news)
-    return Producer({**values, "error_cb": on_error}, logger=logger)
-
-
-def news(line: logging.LogRecord) -> bool:
-    """Tell whether a line of librdkafka is news.
-
-    A failed connection is told to on_error too. That the guarantee against gaps is experimental, and that it has ended
-    a producer, is known here.
-    """
-    text = line.getMessage()
-    return not text.startswith("FAIL") and "gap-less" not in text.lower() and "gapless" not in text
+    return Producer({**values, "error_cb": on_error}, logger=kafka_client.logger())
