@@ -7,7 +7,7 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import bridge, deploys, gate, hosts, idle, original, start, tools, topics
+from . import alerts, bridge, deploys, gate, hosts, idle, original, start, tools, topics
 from .pi import ready
 from .table import machine
 
@@ -19,7 +19,13 @@ BENCHES = {
     "deploys": deploys.main,
 }
 # They make hosts of their own, or none.
-WITHOUT_STAND_IN = {"gate": gate.main, "bridge": bridge.main, "original": original.main, "hosts": hosts.main}
+WITHOUT_STAND_IN = {
+    "gate": gate.main,
+    "bridge": bridge.main,
+    "original": original.main,
+    "hosts": hosts.main,
+    "alerts": alerts.main,
+}
 
 
 def main() -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 
 from . import __version__
+from .alert import command as alert
 from .bridge import command as bridge
 from .load_test import command as load_test
 from .report import command as report
 from .simulate import command as simulate
 
-COMMANDS = (bridge, simulate, load_test, report)
+COMMANDS = (bridge, simulate, load_test, report, alert)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -42,9 +42,9 @@ def version(host: str) -> int:
 
 
 def logger() -> logging.Logger:
-    """Return what the log lines of a client go to."""
+    """Return where a client logs; the lines come with its poll()."""
     found = logging.getLogger("librdkafka")
-    found.addFilter(news)
+    found.addFilter(news)  # one that is there already is not added again
     return found
 
 

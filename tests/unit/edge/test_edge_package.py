@@ -37,7 +37,7 @@ def test_the_wheel_has_all_modules_and_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("key", "lock"), [("dependencies", "edge.txt"), ("load", "load.txt")])
 def test_the_lock_has_every_dependency_of_the_package(key: str, lock: str) -> None:
-    needs = re.search(rf"^{key} = \[(.*)\]", (EDGE / "pyproject.toml").read_text(), re.MULTILINE)
+    needs = re.search(rf"^{key} = \[([^\]]*)\]", (EDGE / "pyproject.toml").read_text(), re.MULTILINE)
     assert needs
     named = {name.lower() for name in re.findall(r'"([\w-]+)', needs[1])}
     locked = re.findall(r"^([\w-]+)==", (REPOSITORY / "roles/python_venv/files" / lock).read_text(), re.MULTILINE)

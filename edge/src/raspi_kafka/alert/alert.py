@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 # The device of an alert that is about no device of its own; names that begin so are not given to devices.
 FLEET = "raspi-kafka-fleet"
+YEAR_10000_MS = 253_402_300_800_000
 
 
 class State(str, Enum):
@@ -59,7 +60,7 @@ class Alert(NamedTuple):
         return json.dumps({"id": self.id, **values}, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
-    def from_json(cls, value: bytes) -> Alert:
+    def from_json(cls, value: bytes | None) -> Alert:
         """Return the alert of a record.
 
         :raises ValueError: it is none.
@@ -67,6 +68,12 @@ class Alert(NamedTuple):
         try:
             values = json.loads(value)
             values.pop("id")
-            return cls(**{**values, "state": State(values["state"]), "place": Place(**values["place"])})
-        except (KeyError, TypeError) as wrong:
+            alert = cls(**{**values, "state": State(values["state"]), "place": Place(**values["place"])})
+        except (AttributeError, KeyError, TypeError) as wrong:
             raise ValueError(f"no alert: {wrong!r}") from wrong
+        for each in (alert, alert.place):
+            if [type(value) for value in each] != list(get_type_hints(type(each)).values()):
+                raise ValueError(f"no alert: a value is of the wrong kind in {each}")
+        if not all(0 <= each < YEAR_10000_MS for each in (alert.since_ms, alert.decided_ms)):
+            raise ValueError(f"no alert: no calendar has a time in {alert}")
+        return alert

@@ -1,0 +1,204 @@
+"""Publishes to the MQTT server, and knows what the server has taken."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import TimeoutError as NoneCameError
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from tenacity import RetryError
+
+from .back_off import until_it_works
+from .errors import RefusedError, UnreachableError
+
+if TYPE_CHECKING:
+    from paho.mqtt.reasoncodes import ReasonCode
+
+    from .config_sinks import Mqtt
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 20
+SECONDS_TO_ACK = 10.0
+# A connection that ends sooner is a reason to wait before the next one: another client with this name takes it over,
+# or the server is about to end.
+STEADY_S = 10.0
+ENDS = "this process ends"
+# Of MQTT 5, 2.4.
+BAD_PASSWORD, NOT_AUTHORIZED = 0x86, 0x87
+# What no second try makes good: the topic's name, the size, the payload.
+FOR_GOOD = frozenset({0x90, 0x95, 0x99})
+
+
+class LostError(Exception):
+    """A connection did not come about, or did not last."""
+
+
+class Connection:
+    """One connection: with it ends all that was not acknowledged, so nothing of it is ever sent late.
+
+    paho-mqtt sends what a lost connection has left when it connects again, so each connection has a client of its own.
+
+    :ivar closed: set at its end.
+    :ivar why: it ended, or was refused.
+    """
+
+    def __init__(self, mqtt: Mqtt) -> None:
+        self._mqtt = mqtt
+        self._acks: dict[int, Future[ReasonCode]] = {}
+        self._open = False
+        self.closed = threading.Event()
+        self.why = ""
+        # The role has Mosquitto make the user name the client id, whatever a client says.
+        self._client = Client(CallbackAPIVersion.VERSION2, mqtt.username, protocol=MQTTv5, reconnect_on_failure=False)
+        self._client.username_pw_set(mqtt.username, mqtt.password)
+        self._client.on_connect = self._on_connect
+        self._client.on_publish = self._on_publish
+        self._client.on_disconnect = self._on_disconnect
+
+    @property
+    def open(self) -> bool:
+        """Whether the server takes messages."""
+        return self._open and not self.closed.is_set()
+
+    def begin(self) -> None:
+        """Connect; the answer comes later.
+
+        :raises OSError: there is no way to the server.
+        """
+        self._client.connect(self._mqtt.host, self._mqtt.port, KEEP_ALIVE_S, clean_start=True)
+        self._client.loop_start()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> ReasonCode:
+        """Return the answer to a message with QoS 1.
+
+        :raises UnreachableError: none came.
+        """
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        ack = self._acks.setdefault(sent.mid, Future())
+        try:
+            if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self.closed.is_set():
+                raise UnreachableError(f"the connection to the MQTT server has ended: {self.why}")
+            return ack.result(SECONDS_TO_ACK)
+        except CancelledError:
+            raise UnreachableError(f"the connection to the MQTT server has ended: {self.why}") from None
+        except NoneCameError:
+            self.close(f"it has not acknowledged a message within {SECONDS_TO_ACK:.0f} s")
+            raise UnreachableError(f"the MQTT server is given up: {self.why}") from None
+        finally:
+            self._acks.pop(sent.mid, None)
+
+    def close(self, why: str) -> None:
+        """End it from this side."""
+        self._end(why)
+        self._client.disconnect()
+
+    def _end(self, why: str) -> None:
+        self.why = self.why or why
+        self.closed.set()
+        for ack in list(self._acks.values()):
+            ack.cancel()
+
+    # --- what paho's thread calls
+
+    def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
+        if reason.is_failure:
+            self.why = refusal(reason, self._mqtt.username)
+            return
+        self._open = True
+        log.info("publishing to the MQTT server %s as %s", self._mqtt.address, self._mqtt.username)
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _more: Any) -> None:
+        with contextlib.suppress(InvalidStateError):  # nobody waits for it any more
+            self._acks.setdefault(mid, Future()).set_result(reason)
+
+    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
+        self._end(str(reason))
+
+
+def refusal(reason: ReasonCode, username: str) -> str:
+    """Return why a connection is refused, and what to do."""
+    if reason.value in (BAD_PASSWORD, NOT_AUTHORIZED):
+        return f"{reason}; let the server know the user `{username}` with the password of mqtt.password_file"
+    return str(reason)
+
+
+class Publisher:
+    """Stays connected in a thread of its own."""
+
+    def __init__(self, mqtt: Mqtt) -> None:
+        self._mqtt = mqtt
+        self._connection: Connection | None = None
+        self._ended = threading.Event()
+        self._told = ""
+        self._thread = threading.Thread(target=self._run, name="mqtt-publisher", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server takes messages."""
+        return self._connection is not None and self._connection.open
+
+    def start(self) -> None:
+        """Connect, and again whenever a connection is lost."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the connection in good order."""
+        self._ended.set()
+        if self._connection:
+            self._connection.close(ENDS)
+        self._thread.join()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Return once the server has taken a message; nothing is kept for later.
+
+        :raises UnreachableError: it has not.
+        :raises RefusedError: it never will.
+        """
+        connection = self._connection
+        if connection is None or not connection.open:
+            raise UnreachableError(f"the MQTT server {self._mqtt.address} is not connected")
+        reason = connection.publish(topic, payload, retain=retain)
+        if reason.value in FOR_GOOD:
+            raise RefusedError(f"the MQTT server refuses a message to {topic}: {reason}")
+        if reason.value == NOT_AUTHORIZED:
+            raise UnreachableError(f"`{self._mqtt.username}` may not write to {topic}; let the server's ACL allow it")
+        if reason.is_failure:
+            raise UnreachableError(f"the MQTT server does not take a message to {topic}: {reason}")
+
+    def _run(self) -> None:
+        with contextlib.suppress(RetryError):
+            while not self._ended.is_set():
+                until_it_works(self._ended, LostError, self._tell)(self._hold)
+
+    def _hold(self) -> None:
+        """Connect, and return when a connection that has lasted is lost.
+
+        :raises LostError: it did not come about, or did not last.
+        """
+        self._connection = connection = Connection(self._mqtt)
+        began = time.monotonic()
+        try:
+            connection.begin()
+        except OSError as wrong:
+            raise LostError(f"it can't be reached: {wrong}") from wrong
+        if self._ended.is_set():  # stop() may have seen the connection before this one
+            connection.close(ENDS)
+        connection.closed.wait()
+        if self._ended.is_set():
+            return
+        if time.monotonic() - began < STEADY_S:
+            raise LostError(connection.why)
+        self._told = ""
+        log.warning("the MQTT server %s is lost: %s", self._mqtt.address, connection.why)
+
+    def _tell(self, lost: Exception) -> None:
+        if str(lost) != self._told:
+            self._told = str(lost)
+            log.error("no connection to the MQTT server %s: %s", self._mqtt.address, lost)

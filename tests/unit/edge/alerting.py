@@ -1,0 +1,84 @@
+"""Devices and engines of alerting, for its tests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from raspi_kafka.alert import rules
+from raspi_kafka.alert.engine import Engine
+from raspi_kafka.alert.record import Record
+
+if TYPE_CHECKING:
+    from raspi_kafka.alert.alert import Alert
+
+# 2026-01-01T00:00:00Z
+START_MS = 1_767_225_600_000
+
+
+def rules_of(text: str) -> rules.Rules:
+    """Return rules of YAML: all of the file, or the rules alone."""
+    said = yaml.safe_load(text)
+    return rules.parse({"rules": said} if isinstance(said, list) else said)
+
+
+def engine_of(text: str) -> Engine:
+    """Return an engine that knows nothing yet."""
+    return Engine(rules_of(text))
+
+
+def told(alerts: list[Alert]) -> list[str]:
+    """Return the state, device and offset of alerts: `FIRING pi 3`."""
+    return [f"{each.state.value} {each.device} {each.place.offset}" for each in alerts]
+
+
+class Bench:
+    """An engine, and devices that send to it; seconds count from START_MS."""
+
+    def __init__(self, text: str) -> None:
+        self.engine = engine_of(text)
+        self.text = text
+        self.state: dict[str, bytes] = {}
+        self.offsets: dict[tuple[str, int], int] = {}
+
+    def record(
+        self,
+        at: float,
+        payload: dict[str, Any] | bytes,
+        device: str = "pi",
+        topic: str = "telemetry",
+        partition: int = 0,
+    ) -> Record:
+        """Return the next record of a partition, appended at a time."""
+        offset = self.offsets.get((topic, partition), 0)
+        self.offsets[topic, partition] = offset + 1
+        value = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        return Record(topic, partition, offset, START_MS + round(at * 1000), device, value)
+
+    def send(self, at: float, payload: dict[str, Any] | bytes, device: str = "pi", **place: Any) -> list[str]:
+        """Let the engine take a record."""
+        return told(self.engine.take(self.record(at, payload, device, **place)))
+
+    def look(self, until: float, since: float = -10_000, topic: str = "telemetry", partition: int = 0) -> list[str]:
+        """Let the engine know that nothing else was sent."""
+        times = (START_MS + round(1000 * at) for at in (since, until))
+        return told(self.engine.known(topic, partition, *times))
+
+    def restart(self, text: str | None = None) -> list[str]:
+        """Go on with a new engine, and with other rules if they are given."""
+        store(self.state, self.engine.take_changed())
+        self.text = text or self.text
+        self.engine = engine_of(self.text)
+        for key, value in self.state.items():
+            self.engine.load(key, value)
+        return told(self.engine.loaded())
+
+
+def store(state: dict[str, bytes], changed: dict[str, bytes | None]) -> None:
+    """Do with changes what a compacted topic does."""
+    for key, value in changed.items():
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value
