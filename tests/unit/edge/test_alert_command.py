@@ -11,7 +11,7 @@ from raspi_kafka.alert.record import Record
 from raspi_kafka.alert.recorded import RecordedError
 from raspi_kafka.cli import main
 
-from tests.unit.edge.alerting import START_MS, Bench, engine_of, rules_of, told
+from tests.unit.edge.alerting import START_MS, Bench, engine_of, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,11 +82,18 @@ def test_a_partition_is_taken_in_the_order_of_its_offsets() -> None:
     assert told(list(replay.replay(engine_of(RULES), records))) == ["FIRING a 0", "RESOLVED a 0"]
 
 
-def test_a_silence_between_two_records_is_found() -> None:
+@pytest.mark.parametrize(
+    ("sent", "states"),
+    [
+        ([(0, "a"), (60, "b"), (60.4, "a"), (61, "b")], ["FIRING", "RESOLVED"]),  # it is over before somebody looks
+        ([(0, "a"), (60, "b"), (60.4, "b")], ["FIRING"]),  # it lasts to the newest record
+        ([(0, "a"), (59, "b"), (60, "b")], []),
+    ],
+)
+def test_a_silence_is_found_to_the_millisecond(sent: list[tuple[float, str]], states: list[str]) -> None:
     bench = Bench(RULES)
-    records = [bench.record(0, {}), bench.record(60.9, {}), bench.record(61, {}, "b")]
-    lines = list(replay.lines(rules_of(RULES), records))
-    assert [line.split()[1] for line in lines[:2]] == ["FIRING", "RESOLVED"]
+    records = [bench.record(at, {}, device) for at, device in sent]
+    assert [each.state.value for each in replay.replay(engine_of(RULES), records)] == states
 
 
 # --- alert check

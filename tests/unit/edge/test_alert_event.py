@@ -36,6 +36,11 @@ LATE = "[{name: hot, threshold: {field: t, above: 80}}]"
         (None, None),
         ([S], None),
         (float("inf"), None),
+        (float("nan"), None),
+        (-1, None),
+        (-1e307, None),
+        (1e20, None),
+        ("0001-01-01T00:00:00+23:59", -62_135_683_140_000),
         (10**400, None),
     ],
 )
@@ -71,6 +76,32 @@ def test_a_field_may_be_a_path() -> None:
     bench = Bench("[{name: hot, threshold: {field: a.b, above: 80}}]")
     assert bench.send(0, {"a": 81, "b": 81, "a.b": 81}) == []
     assert bench.send(1, {"a": {"b": 81}}) == ["FIRING pi 1"]
+
+
+WHATEVER = (
+    *("null", "true", '""', '"x"', "[]", "{}", "0", "-0.0", "1e-320", "1e308", "-1e307", "1e309", "NaN", "-Infinity"),
+    *("9" * 400, "9" * 5000, '"9999-12-31T23:59:59Z"', '"0001-01-01"', '"\\ud800"', '{"a": {"b": 1e308}}', "[" * 2000),
+)
+
+
+@pytest.mark.parametrize("said", WHATEVER)
+def test_nothing_that_a_device_says_stops_the_others(said: str) -> None:
+    """A payload is a device's own; every kind of rule reads both of its fields, more than once."""
+    kinds = (
+        "threshold: {field: t, above: 80}",
+        "threshold: {field: a.b, below: -1}",
+        "rate: {field: t, changes: 5, within: 1m}",
+        "clock: {off_by: 30s, for: 0s}",
+        "silence: {after: 1m}",
+    )
+    bench = Bench("\n".join(f"- {{name: r{number}, {kind}}}" for number, kind in enumerate(kinds)))
+    for other in WHATEVER:
+        for at, value in enumerate((said, other, said)):
+            bench.send(at, b'{"t": %s, "a": %s, "ts": %s, "bye": %s}' % ((value.encode(),) * 4))
+            bench.send(at, b'{"t": %s, "ts": %s}' % (value.encode(), other.encode()), "b")
+    bench.restart()
+    bench.look(1000)
+    assert bench.send(2000, {"t": 81}, "c") == ["FIRING c 126"]
 
 
 # --- which time is believed: what the threshold finds out of order, or not at all, tells

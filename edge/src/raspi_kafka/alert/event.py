@@ -19,7 +19,7 @@ TIME_HEADER = "mqtt.time"
 DECODE = json.JSONDecoder().decode
 # A number counts seconds, milliseconds, microseconds or nanoseconds since 1970: below each of these it is the earlier.
 # Between 1973 and the year 5138 no two units can be confused.
-SECONDS_BELOW, MILLISECONDS_BELOW, MICROSECONDS_BELOW = 1e11, 1e14, 1e17
+SECONDS_BELOW, MILLISECONDS_BELOW, MICROSECONDS_BELOW, NANOSECONDS_BELOW = 1e11, 1e14, 1e17, 1e20
 LARGEST = 1e308
 # Until Python 3.11 fromisoformat() knows neither Z nor fractions of any length.
 ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?(?:(Z)|([+-]\d\d):?(\d\d)?)?", re.IGNORECASE)
@@ -84,7 +84,7 @@ def milliseconds(said: Any) -> int | None:
     kind = type(said)
     if kind is str:
         return of_text(said)
-    if (kind is not int and kind is not float) or not -LARGEST < said < LARGEST:
+    if (kind is not int and kind is not float) or not 0 <= said < NANOSECONDS_BELOW:
         return None
     if said < SECONDS_BELOW:
         return int(said * 1000)
