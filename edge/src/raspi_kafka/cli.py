@@ -11,7 +11,7 @@ from .load_test import command as load_test
 from .report import command as report
 from .simulate import command as simulate
 
-COMMANDS = (bridge, simulate, load_test, report, alert)
+COMMANDS = (bridge, alert, simulate, load_test, report)
 
 
 def main(argv: list[str] | None = None) -> int:

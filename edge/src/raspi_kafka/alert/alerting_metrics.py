@@ -33,7 +33,7 @@ class AlertingCollector(Collector):
         yield CounterMetricFamily(PREFIX + "records", "Records judged", value=counters.records)
         yield CounterMetricFamily(PREFIX + "heartbeats", "Heartbeats that came back", value=counters.heartbeats)
         late = "Records that came too late to be judged by their own time"
-        yield CounterMetricFamily(PREFIX + "late", late, value=service.engine.late)
+        yield labelled(PREFIX + "late", late, ("rule",), service.engine.late)
         yield labelled(PREFIX + "alerts", "Alerts in Kafka", ("rule", "state"), counters.alerts)
         yield labelled(PREFIX + "errors", "Errors of Kafka", ("code",), counters.errors)
         yield histogram(PREFIX + "decision_seconds", DECISION_TEXT, counters.decision_seconds)

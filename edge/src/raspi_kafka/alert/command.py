@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # The bridge shares this program, and is to run without what only alerting needs: that is imported where it is used.
 WRONG = 2
 HELP = "judge what devices say, and what they do not say"
+RUN_HELP = "judge what comes into Kafka, until it is stopped"
 CHECK_HELP = "validate a rules file, and tell each rule in words"
 TEST_HELP = "tell what rules would have done with recorded data"
 TEST_DESCRIPTION = f"""\
@@ -38,9 +39,18 @@ def add(commands: Commands) -> None:
     """Add it to what the command line may be."""
     parser = commands.add_parser("alert", help=HELP, description=f"{HELP.capitalize()}.")
     parts = parser.add_subparsers(dest="part", required=True)
+    add_run(parts)
     add_check(parts)
     add_test(parts)
     add_record(parts)
+
+
+def add_run(parts: Commands) -> None:
+    """Add `alert run`."""
+    parser = parts.add_parser("run", help=RUN_HELP, description=f"{RUN_HELP.capitalize()}.")
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the file alert.yml")
+    parser.add_argument("--check", action="store_true", help="validate it and the rules file that it names, and end")
+    parser.set_defaults(run=run)
 
 
 def add_check(parts: Commands) -> None:
@@ -67,6 +77,22 @@ def add_record(parts: Commands) -> None:
     option("--since", metavar="SPAN", help="only what was appended within this span, such as 90s, 1h or 7d (all)")
     option("--out", type=Path, metavar="FILE", help="the file to write (standard output)")
     parser.set_defaults(run=record)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Return 0, 1 after a failure, or 2 if the configuration is wrong."""
+    from . import config  # noqa: PLC0415
+
+    try:
+        wanted = config.load(given.config)
+    except settings.ConfigError as wrong:
+        print(wrong, file=sys.stderr)
+        return WRONG
+    if given.check:
+        return 0
+    from . import run as running  # noqa: PLC0415
+
+    return running.run(wanted)
 
 
 def check(given: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from .lease import Lease
 from .ledger import Content, Ledger
 from .looks import Looks
 from .pipeline import Pipeline
-from .record import Record
+from .record import record_of
 from .topics import HEARTBEAT
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .config import Config
     from .delivery import Delivery
-    from .heartbeat import Heart
+    from .heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -42,26 +42,33 @@ POLL_S = 0.2
 STANDBY_S = 1.0
 
 
+class ServiceError(Exception):
+    """Why this process can't go on; the next one can."""
+
+
 class Service:
     """One process of alerting; it decides while it has the lease.
 
     :param heart: sends the beats that are to come back.
-    :param deliveries: what takes alerts outside.
+    :param own: what takes alerts to what is this host's own, whoever decides.
+    :param shared: what takes alerts to what all hosts share, while this one decides.
     """
 
     ledger_class = Ledger
 
-    def __init__(self, config: Config, heart: Heart, deliveries: Sequence[Delivery]) -> None:
+    def __init__(self, config: Config, heart: Heartbeat, own: Sequence[Delivery], shared: Sequence[Delivery]) -> None:
         self._config = config
         self._heart = heart
-        self._deliveries = deliveries
+        self._own = own
+        self._shared = shared
         self.counters = Counters()
         self.engine = Engine(config.rules)
         self.pipeline = Pipeline(config.instance, config.stalled_after_s)
         self._lease = Lease(config.bootstrap_servers, config.instance, self._kafka_error)
         self._admin = ends.client(config.bootstrap_servers)
         self._looks = Looks(lambda partitions: ends.Question(self._admin, partitions))
-        self._inputs = Inputs(config.bootstrap_servers, [*config.topics, HEARTBEAT], self._kafka_error)
+        self._inputs = Inputs(config.bootstrap_servers, [*config.rules.topics, HEARTBEAT], self._kafka_error)
+        self._delivering: list[Delivery] = []
         self._outbox: list[Alert] = []
         self._told: set[tuple[str, str]] = set()
         self._committed_at_s = 0.0
@@ -77,22 +84,23 @@ class Service:
 
         :raises LeaseLostError: another host decides now.
         :raises LedgerError: this process can't go on.
+        :raises ServiceError: the same.
         :raises KafkaException: the same.
+        :raises StateError: what Kafka has as the state is none.
         :raises OSError: the port of the metrics is taken.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        metrics.serve(self._config.metrics, AlertingCollector(self, self._deliveries))
+        metrics.serve(self._config.metrics, AlertingCollector(self, [*self._own, *self._shared]))
         with contextlib.ExitStack() as closing:
             closing.callback(systemd.notify, "STOPPING=1")
             closing.callback(self._lease.close)
             closing.callback(self._inputs.close)
-            for delivery in self._deliveries:
-                delivery.start()
-                closing.callback(delivery.stop)
+            self._deliver(self._own, closing)
             self._stand_by()
             ledger = self.ledger_class(self._config.bootstrap_servers, self._lease, self._kafka_error)
             self._take_over(ledger)
+            self._deliver(self._shared, closing)
             closing.callback(self._heart.stop)
             while not self._stopping:
                 self._turn(ledger)
@@ -101,6 +109,12 @@ class Service:
     def active(self) -> bool:
         """Whether it decides."""
         return self._lease.held
+
+    def _deliver(self, deliveries: Sequence[Delivery], closing: contextlib.ExitStack) -> None:
+        for delivery in deliveries:
+            delivery.start()
+            closing.callback(delivery.stop)
+            self._delivering.append(delivery)
 
     # --- before the first record
 
@@ -136,6 +150,9 @@ class Service:
     def _turn(self, ledger: Ledger) -> None:
         self._live()
         self._lease.poll(0)
+        for delivery in self._delivering:
+            if not delivery.running:
+                raise ServiceError(f"the thread that takes alerts to {delivery.name} has ended")
         for message in self._inputs.read(POLL_S):
             self._take(message)
         self._look()
@@ -147,7 +164,7 @@ class Service:
             self._committed(written.alerts)
 
     def _take(self, message: Message) -> None:
-        record = Record.of(message)
+        record = record_of(message)
         if record.topic != HEARTBEAT:
             self.counters.records += 1
             self._tell(self.engine.take(record))
@@ -169,7 +186,7 @@ class Service:
     def _suspect(self) -> None:
         """See whether a beat is missing: none that Kafka has and this process has not read yet."""
         now_ms, now_s = time.time_ns() // 1_000_000, time.monotonic()
-        if now_s < self._suspect_again_s or not self.pipeline.suspect(now_ms, self._heart.first_ms):
+        if now_s < self._suspect_again_s or not self.pipeline.suspect(now_ms, self._heart.first_ms or 0):
             return
         self._suspect_again_s = now_s + 1.0
         beats = [each for each in self._inputs.positions if each[0] == HEARTBEAT]
@@ -180,7 +197,7 @@ class Service:
         self._tell(alerts)
         # Kafka may be what has stalled.
         for alert in alerts:
-            for delivery in self._deliveries:
+            for delivery in self._delivering:
                 delivery.urgent(alert)
 
     def _tell(self, alerts: Sequence[Alert]) -> None:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 GROUP = "raspi-kafka-alerting-"
 
 
-def to_mqtt(publisher: Publisher, servers: tuple[str, ...]) -> Delivery:
-    """Return what takes alerts to the MQTT server; not started."""
-    return of(MqttSink(publisher), servers)
+def to_mqtt(publisher: Publisher, instance: str, servers: tuple[str, ...]) -> Delivery:
+    """Return what takes alerts to the MQTT server of a host; not started."""
+    sink = MqttSink(publisher)
+    return Delivery(sink, partial(Inbox, servers, f"{GROUP}{sink.name}-{instance}"))
 
 
 def to_alertmanager(wanted: config_sinks.Alertmanager, servers: tuple[str, ...]) -> list[Delivery]:

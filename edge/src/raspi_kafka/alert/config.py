@@ -1,0 +1,81 @@
+"""What alert.yml says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import settings
+from ..settings import REQUIRED, Address, ConfigError, Duration, Key, section
+from . import config_sinks, rules
+
+METRICS_PORT = 9466
+
+
+@dataclass(frozen=True)
+class Config:
+    """All of it.
+
+    :ivar instance: the name of this host.
+    :ivar stalled_after_s: how long a heartbeat may be under way before the pipeline counts as stalled.
+    """
+
+    bootstrap_servers: tuple[str, ...]
+    instance: str
+    rules: rules.Rules
+    stalled_after_s: float
+    mqtt: config_sinks.Mqtt
+    alertmanager: config_sinks.Alertmanager | None
+    webhook: config_sinks.Webhook | None
+    metrics: Address
+
+
+TOP = {
+    "kafka": Key(dict, REQUIRED),
+    "instance": Key(str, REQUIRED),
+    "rules": Key(str, REQUIRED),
+    # Above what a restart of Kafka on a Pi takes; heartbeats come every 2 s.
+    "stalled_after": Key(Duration, Duration(15), least=5, most=3600),
+    "mqtt": Key(dict, REQUIRED),
+    "alertmanager": Key(dict, None),
+    "webhook": Key(dict, None),
+    "metrics": Key(dict, {}),
+}
+KAFKA = {"bootstrap_servers": Key(list, REQUIRED)}
+
+
+def load(path: Path) -> Config:
+    """Return what a file says.
+
+    :raises ConfigError: it, or the rules file that it names, can't be read or can't be followed.
+    """
+    return settings.load(path, parse)
+
+
+def parse(said: Any) -> Config:
+    """Return a configuration of what YAML or JSON gave.
+
+    :raises ConfigError: it can't be followed.
+    """
+    top = section(said, TOP, "")
+    kafka = section(top["kafka"], KAFKA, "kafka")
+    alertmanager, webhook = top["alertmanager"], top["webhook"]
+    return Config(
+        bootstrap_servers=settings.servers(kafka["bootstrap_servers"], "kafka.bootstrap_servers"),
+        instance=top["instance"],
+        rules=rules_of(Path(top["rules"])),
+        stalled_after_s=top["stalled_after"],
+        mqtt=config_sinks.mqtt(top["mqtt"], "mqtt"),
+        alertmanager=config_sinks.alertmanager(alertmanager, "alertmanager") if alertmanager else None,
+        webhook=config_sinks.webhook(webhook, "webhook") if webhook else None,
+        metrics=settings.address(top["metrics"], METRICS_PORT, "metrics"),
+    )
+
+
+def rules_of(path: Path) -> rules.Rules:
+    """Return the rules of the file, whose mistakes have a line of their own."""
+    try:
+        return rules.load(path)
+    except ConfigError as wrong:
+        raise ConfigError("rules", str(wrong)) from wrong
