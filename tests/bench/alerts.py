@@ -46,9 +46,8 @@ def sent(count: int, seconds: range) -> Iterator[Record]:
         for number, device in enumerate(devices):
             at_ms = START_MS + second * 1000 + number * 1000 // count
             value = device.payload(second, at_ms * 1_000_000, 0.0)
-            yield Record(
-                "telemetry", number % PARTITIONS, second, at_ms + 20, names[number], value, [("mqtt.qos", b"1")]
-            )
+            place = "telemetry", number % PARTITIONS, second * count + number
+            yield Record(*place, at_ms + 20, names[number], value, [("mqtt.qos", b"1")])
 
 
 def measure(count: int) -> dict[str, float]:
