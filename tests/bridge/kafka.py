@@ -24,7 +24,7 @@ from tests.e2e.conftest import PROPERTIES, free_ports, java, storage_tool, wait_
 from .process import Process, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from kafka.consumer.fetcher import ConsumerRecord
@@ -45,10 +45,12 @@ class Cluster:
     """What is asked of brokers, wherever they run.
 
     :ivar server: host:port of one that answers.
+    :ivar topics: partitions and configuration of those that a test has, by name.
     :ivar replicas: where each partition lies, its leader first; None leaves it to Kafka.
     """
 
     server: str
+    topics: Mapping[str, tuple[int, dict[str, str]]] = TOPICS
     replicas: list[int] | None = None
 
     @contextmanager
@@ -63,7 +65,7 @@ class Cluster:
         """Create topics as the gateway has them, with record times of the broker."""
         with self.admin() as admin:
             for name in names:
-                partitions, configs = TOPICS[name]
+                partitions, configs = self.topics[name]
                 configs = {"message.timestamp.type": "LogAppendTime", **configs}
                 admin.create_topics([self._topic(name, partitions, configs)])
         until(f"{names} are there", lambda: all(self.has(name) for name in names))
@@ -76,14 +78,19 @@ class Cluster:
 
     def empty(self) -> None:
         """Give each topic anew, without records."""
-        for name in TOPICS:
+        for name in self.topics:
             if self.has(name):
                 self.delete(name)
-        self.create(*TOPICS)
+        self.create(*self.topics)
 
     def configure(self, name: str, configs: dict[str, str]) -> None:
         with self.admin() as admin:
             admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
+
+    def enlarge(self, name: str, partitions: int) -> None:
+        """Give a topic so many partitions."""
+        with self.admin() as admin:
+            admin.create_partitions({name: partitions})
 
     def forbid(self, name: str) -> None:
         """Let nobody write a topic."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -48,9 +49,10 @@ class Mosquitto(Process):
     """On a port of its own, which it keeps over restarts.
 
     :param devices: names of its users beside the bridge.
+    :param more: what stands in its ACL too.
     """
 
-    def __init__(self, root: Path, devices: list[str]) -> None:
+    def __init__(self, root: Path, devices: list[str], more: str = "") -> None:
         package.ensure({"mosquitto": "mosquitto", "mosquitto_passwd": "mosquitto"})
         root.mkdir()
         (self.port,) = free_ports(1)
@@ -58,7 +60,8 @@ class Mosquitto(Process):
         (root / "mosquitto.conf").write_text(
             CONFIG.format(port=self.port, root=root, user="user root", AUTOSAVE_S=AUTOSAVE_S)
         )
-        (root / "acl").write_text(ACL)
+        self._acl = root / "acl"
+        self._acl.write_text(ACL + more)
         passwords = root / "passwords"
         passwords.write_text("".join(f"{name}:{PASSWORD}\n" for name in (BRIDGE, *devices)))
         passwords.chmod(0o600)
@@ -69,6 +72,11 @@ class Mosquitto(Process):
     def start(self) -> None:
         super().start()
         until("Mosquitto listens", self._listens)
+
+    def allow(self, more: str) -> None:
+        """Say this in the ACL too, from now on."""
+        self._acl.write_text(self._acl.read_text() + more)
+        self.signal(signal.SIGHUP)
 
     def _listens(self) -> bool:
         assert self.running, self.tail()

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from .. import kafka_client
 from .alert import Alert
@@ -111,11 +111,22 @@ class Inbox:
         self._look_at = time.monotonic() + (SECONDS_BETWEEN_LOOKS if self._partitions else SECONDS_TO_NEXT_TRY)
 
     def _assign(self, places: list[TopicPartition]) -> None:
+        """Begin where the sink was.
+
+        Left to ask for that itself, librdkafka 2.16 gave up when the coordinator of the group had just moved
+        (NOT_COORDINATOR), and read nothing any more.
+
+        :raises KafkaException: nobody says now where that is.
+        """
+        committed = self._consumer.committed(places, timeout=SECONDS_TO_ANSWER)
+        for each in committed:
+            if each.error:
+                raise KafkaException(each.error)
+        offsets = {each.partition: max(each.offset, 0) for each in committed}
         if self._restore is not None:
-            committed = self._consumer.committed(places, timeout=SECONDS_TO_ANSWER)
-            self._recall = Recall({each.partition: max(each.offset, 0) for each in committed})
-            places = [TopicPartition(ALERTS, each.partition, OFFSET_BEGINNING) for each in places]
-        self._consumer.assign(places)
+            self._recall = Recall(offsets)
+            offsets = dict.fromkeys(offsets, 0)
+        self._consumer.assign([TopicPartition(ALERTS, *each) for each in offsets.items()])
 
     def _new(self, record: Record) -> Record | None:
         if self._recall is None:

@@ -45,6 +45,7 @@ class Connection:
 
     paho-mqtt sends what a lost connection has left when it connects again, so each connection has a client of its own.
 
+    :ivar accepted: whether the server took it.
     :ivar closed: set at its end.
     :ivar why: it ended, or was refused.
     """
@@ -52,7 +53,7 @@ class Connection:
     def __init__(self, mqtt: Mqtt) -> None:
         self._mqtt = mqtt
         self._acks: dict[int, Future[ReasonCode]] = {}
-        self._open = False
+        self.accepted = False
         self.closed = threading.Event()
         self.why = ""
         # The role has Mosquitto make the user name the client id, whatever a client says.
@@ -65,7 +66,7 @@ class Connection:
     @property
     def open(self) -> bool:
         """Whether the server takes messages."""
-        return self._open and not self.closed.is_set()
+        return self.accepted and not self.closed.is_set()
 
     def begin(self) -> None:
         """Connect; the answer comes later.
@@ -111,7 +112,7 @@ class Connection:
         if reason.is_failure:
             self.why = refusal(reason, self._mqtt.username)
             return
-        self._open = True
+        self.accepted = True
         log.info("publishing to the MQTT server %s as %s", self._mqtt.address, self._mqtt.username)
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _more: Any) -> None:
@@ -193,7 +194,7 @@ class Publisher:
         connection.closed.wait()
         if self._ended.is_set():
             return
-        if time.monotonic() - began < STEADY_S:
+        if not connection.accepted or time.monotonic() - began < STEADY_S:
             raise LostError(connection.why)
         self._told = ""
         log.warning("the MQTT server %s is lost: %s", self._mqtt.address, connection.why)
