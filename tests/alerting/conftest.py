@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from raspi_kafka.alert import config_sinks, sinks
 from raspi_kafka.alert.alertmanager import Alertmanager as AlertmanagerSink
 from raspi_kafka.alert.publisher import Publisher
-from raspi_kafka.alert.topics import ALERTS, HEARTBEAT
+from raspi_kafka.alert.topics import ALERTS, HEARTBEAT, STATE
 
-from tests.bridge.kafka import Kafka
-from tests.bridge.mosquitto import PASSWORD, Mosquitto
+from tests.bridge.bridge import Bridge
+from tests.bridge.kafka import TELEMETRY, TOPICS, Kafka
+from tests.bridge.mosquitto import BRIDGE, PASSWORD, Mosquitto
 from tests.bridge.process import Process, running, until
 from tests.e2e.conftest import class_path
 from tests.hosts.cache import REPOSITORY
 
+from .alerting import USER, Alerting
 from .alertmanager import Alertmanager
 from .receiver import Receiver
 from .writer import Writer
@@ -28,11 +31,14 @@ if TYPE_CHECKING:
     from raspi_kafka.alert.delivery import Delivery
 
 __all__ = ["class_path"]
-ALERTING, PANEL, STRANGER = "raspi-kafka-alerting", "panel", "stranger"
+ALERTING, PANEL, STRANGER = USER, "panel", "stranger"
+DEVICES = [f"sim-{number:05}" for number in range(1, 351)]
 ACL = f"""
 user {ALERTING}
 topic write {ALERTS}/#
 topic write {HEARTBEAT}/{ALERTING}/#
+user {BRIDGE}
+topic read {HEARTBEAT}/#
 user {PANEL}
 topic read {ALERTS}/#
 topic read {HEARTBEAT}/#
@@ -44,7 +50,7 @@ INTERVAL_S = 1.0
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Kafka]:
     server = Kafka(tmp_path_factory.mktemp("alerting") / "kafka", class_path)
-    server.topics = {ALERTS: (3, {})}
+    server.topics = {**TOPICS, ALERTS: (3, {}), STATE: (1, {"cleanup.policy": "compact"}), HEARTBEAT: (1, {})}
     with running(server):
         yield server
 
@@ -65,7 +71,7 @@ def writer(kafka: Kafka) -> Writer:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with running(Mosquitto(tmp_path / "mosquitto", [ALERTING, PANEL, STRANGER], ACL)) as mosquitto:
+    with running(Mosquitto(tmp_path / "mosquitto", [ALERTING, PANEL, STRANGER, *DEVICES], ACL)) as mosquitto:
         yield mosquitto
 
 
@@ -159,3 +165,38 @@ def process(tmp_path: Path, kafka: Kafka, receiver: Receiver) -> Iterator[Proces
     process = Process(command, tmp_path / "deliver.log", {"PYTHONPATH": path})
     yield process
     process.clean_up()
+
+
+@dataclass
+class Line:
+    """Mosquitto, bridge, Kafka and alerting; what is made ends with the test."""
+
+    root: Path
+    mosquitto: Mosquitto
+    kafka: Kafka
+    made: list[Process] = field(default_factory=list)
+
+    def bridge(self) -> Bridge:
+        """Return a bridge that runs."""
+        trees = [{"filter": "devices/+/#", "topic": TELEMETRY}, {"filter": f"{HEARTBEAT}/+/#", "topic": HEARTBEAT}]
+        return self._started(Bridge(self.root / "bridge", self.mosquitto, self.kafka, topics=trees))
+
+    def alerting(self, rules: list[dict[str, Any]], name: str = "alerting", **more: Any) -> Alerting:
+        """Return an alerting that is not started."""
+        return self._made(Alerting(self.root / name, self.mosquitto, self.kafka, rules, **more))
+
+    def _started(self, process: Process) -> Any:
+        self._made(process).start()
+        return process
+
+    def _made(self, process: Process) -> Any:
+        self.made.append(process)
+        return process
+
+
+@pytest.fixture
+def line(tmp_path: Path, mosquitto: Mosquitto, kafka: Kafka) -> Iterator[Line]:
+    line = Line(tmp_path, mosquitto, kafka)
+    yield line
+    for process in line.made:
+        process.clean_up()
