@@ -87,7 +87,7 @@ def test_an_alert_that_is_refused_is_not_sent_again(status: int) -> None:
     ("status", "advice"),
     [
         (301, "name the URL to which it redirects"),
-        (401, "username and password_file, or token_file"),
+        (401, "password_file, or token_file"),
         (403, "with the right to do this"),
         (404, "whether the URL is right"),
         (407, "proxy"),
