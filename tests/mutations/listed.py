@@ -4631,8 +4631,8 @@ MUTATIONS = [
         (
             "a stall is held against devices",
             "test_the_time_of_a_stall_is_not_held_against_a_device",
-            "until_ms - max(device.last_ms, since_ms) <=",
-            "until_ms - device.last_ms <=",
+            "seen.until_ms - max(device.last_ms, seen.since_ms) <=",
+            "seen.until_ms - device.last_ms <=",
         ),
         (
             "who says bye is silent",
@@ -4655,14 +4655,20 @@ MUTATIONS = [
         (
             "a gap in which nothing could be sent is a silence",
             "test_a_gap_in_which_nothing_could_be_sent_is_no_silence",
-            "- max(gap.from_ms, since_ms) <=",
+            "- max(gap.from_ms, seen.since_ms) <=",
             "- gap.from_ms <=",
         ),
         (
             "a gap is judged beyond what is known",
             "test_a_silence_that_is_over_is_judged_as_far_as_it_is_known",
-            "if min(gap.to_ms, until_ms) -",
-            "if gap.to_ms -",
+            "min(seen.sent_before(gap.to_ms), seen.until_ms)",
+            "seen.sent_before(gap.to_ms)",
+        ),
+        (
+            "a message that was kept on its way ends a silence when it is appended",
+            "test_what_was_kept_on_its_way_was_sent_long_before_it_was_appended",
+            "min(seen.sent_before(gap.to_ms), seen.until_ms)",
+            "min(gap.to_ms, seen.until_ms)",
         ),
     ),
     *of(
@@ -4863,8 +4869,8 @@ MUTATIONS = [
         (
             "a stall makes devices forgotten",
             "test_nobody_is_forgotten_for_a_stall",
-            "if until_ms - max(each.last_ms, since_ms) > self._forget_ms]",
-            "if until_ms - each.last_ms > self._forget_ms]",
+            "if seen.until_ms - max(each.last_ms, seen.since_ms) > self._forget_ms]",
+            "if seen.until_ms - each.last_ms > self._forget_ms]",
         ),
         (
             "a look at one partition is one at all",
