@@ -4533,6 +4533,13 @@ MUTATIONS = [
             "if reason.value in (BAD_PASSWORD, NOT_AUTHORIZED):",
             "if False:",
         ),
+        (
+            "another client with the same name is not told",
+            "test_the_end_of_a_connection_is_explained[Session taken over-"
+            "Session taken over; let no other client be `alerting`]",
+            "if reason.value == TAKEN_OVER:",
+            "if False:",
+        ),
     ),
     # --- the simulator
     *of(

@@ -110,9 +110,17 @@ def test_an_answer_is_told_on_one_short_line() -> None:
 
 @pytest.mark.parametrize("name", ["Bad user name or password", "Not authorized"])
 def test_a_refused_login_is_told_with_what_to_do(name: str) -> None:
-    said = publisher.refusal(ReasonCode(PacketTypes.CONNACK, name), "alerting")
+    said = publisher.explained(ReasonCode(PacketTypes.CONNACK, name), "alerting")
     assert said == f"{name}; let the server know the user `alerting` with the password of mqtt.password_file"
 
 
-def test_another_refusal_is_told_as_it_is() -> None:
-    assert publisher.refusal(ReasonCode(PacketTypes.CONNACK, "Server busy"), "alerting") == "Server busy"
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Unspecified error", "the connection broke"),
+        ("Session taken over", "Session taken over; let no other client be `alerting`"),
+        ("Server shutting down", "Server shutting down"),
+    ],
+)
+def test_the_end_of_a_connection_is_explained(name: str, said: str) -> None:
+    assert publisher.explained(ReasonCode(PacketTypes.DISCONNECT, name), "alerting") == said
