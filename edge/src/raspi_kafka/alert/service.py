@@ -98,7 +98,7 @@ class Service:
             closing.callback(self._inputs.close)
             self._deliver(self._own, closing)
             self._stand_by()
-            ledger = self.ledger_class(self._config.bootstrap_servers, self._lease, self._kafka_error)
+            ledger = self.ledger_class(self._config.bootstrap_servers, self._kafka_error)
             self._take_over(ledger)
             self._deliver(self._shared, closing)
             closing.callback(self._heart.stop)
@@ -220,7 +220,8 @@ class Service:
         changed[state.POSITIONS] = state.positions_to_json(self._inputs.positions)
         alerts, self._outbox = self._outbox, []
         self._committed_records = self.counters.records + self.counters.heartbeats
-        ledger.write(Content(alerts, changed, self._inputs.offsets()))
+        ledger.write(Content(alerts, changed))
+        self._lease.show(self._inputs.offsets())
 
     def _committed(self, alerts: list[Alert]) -> None:
         self._kafka_well()
