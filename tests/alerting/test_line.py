@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from raspi_kafka.alert.pipeline import RULE as PIPELINE
+
 from tests.bridge.process import until
 
 from .house import House, expected
@@ -39,7 +41,9 @@ def test_nothing_is_missed_and_nothing_false_while_each_part_is_killed(line: Lin
     wanted = expected(line.kafka)
     until("all alerts are there", lambda: wanted <= Told(line.kafka).counts.keys(), timeout=120, pause=1)
     told = Told(line.kafka)
-    assert told.counts == dict.fromkeys(wanted, 1)
+    # A restart of Kafka may take longer than the pipeline may stall, and that is an alert of its own.
+    of_devices = {each: count for each, count in told.counts.items() if not each[0].startswith(PIPELINE)}
+    assert of_devices == dict.fromkeys(wanted, 1)
     print(f"\n{house.sent} messages, {len(told.alerts)} alerts, as many as planted; append -> alert appended:")
     print(f"all of them        {words(told.latencies_ms())}")
     print(f"while nothing fell {words(told.latencies_ms(disturbed))}")
