@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Iterator
 
-from tests.hosts.cache import REPOSITORY
-
-sys.path.insert(0, str(REPOSITORY / "edge" / "src"))
 from raspi_kafka.alert import rules
 from raspi_kafka.alert.engine import Engine
 from raspi_kafka.alert.record import Record

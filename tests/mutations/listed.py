@@ -4172,6 +4172,80 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "edge/src/raspi_kafka/alert/pipeline.py",
+        "edge/test_alert_pipeline.py",
+        (
+            "beats of another host are taken for its own",
+            "test_beats_of_another_host_are_its_own",
+            "if beat.host != self._host:",
+            "if False:",
+        ),
+        (
+            "a beat that is late says nothing",
+            "test_a_late_beat_is_an_episode_that_began_with_the_last_one_in_time",
+            "if append_ms - beat.sent_ms > self._limit_ms:",
+            "if False:",
+        ),
+        (
+            "beats that were not sent are missed",
+            "test_no_beat_is_missed_that_was_not_sent",
+            "waiting_since = max(self._last_ms, first_ms)",
+            "waiting_since = self._last_ms",
+        ),
+        (
+            "a stall that is told is told again",
+            "test_a_beat_that_is_missing_finds_the_same_episode",
+            "and not self._firing and now_ms",
+            "and now_ms",
+        ),
+        (
+            "a time without beats is one in which devices were silent",
+            "test_beats_that_are_far_apart_begin_anew",
+            "if beat.sent_ms - self.until_ms > APART_MS:",
+            "if not self.until_ms:",
+        ),
+        (
+            "another host goes on with beats that are not its own",
+            "test_another_host_ends_what_is_open_and_knows_nothing_of_the_beats_before",
+            "if host == self._host:",
+            "if True:",
+        ),
+        (
+            "a beat that has just landed tells what was sent before it",
+            "test_what_was_appended_was_sent_after_the_beat_that_had_landed_before",
+            "(append_ms - 1000 * SETTLE_S, math.inf)",
+            "(append_ms, math.inf)",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/alert/looks.py",
+        "edge/test_alert_pipeline.py",
+        (
+            "a look does not wait for what is on its way",
+            "test_a_look_waits_for_what_is_on_its_way_and_for_what_is_not_read",
+            "self._ask_at_s = now_s + SETTLE_S",
+            "self._ask_at_s = now_s",
+        ),
+        (
+            "a look does not wait for what is not read",
+            "test_a_look_waits_for_what_is_on_its_way_and_for_what_is_not_read",
+            "if end is not None and positions.get(each, 0) >= end:",
+            "if end is not None:",
+        ),
+        (
+            "a look takes the place of one that is under way",
+            "test_there_is_one_look_at_a_time",
+            "if self._ask_at_s or self._question or self._ends:",
+            "if self._question:",
+        ),
+        (
+            "a partition that did not answer counts as if it had",
+            "test_a_partition_that_did_not_answer_counts_from_the_beat_after_which_it_does",
+            "self._failed[partition] = self._until_ms",
+            "self._failed[partition] = 0",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/settings.py",
         "edge/test_config.py",
         (
