@@ -4580,8 +4580,8 @@ MUTATIONS = [
         (
             "a stall makes devices forgotten",
             "test_nobody_is_forgotten_for_a_stall",
-            "if until_ms - max(each.last_ms, since_ms) > self._forget_ms]",
-            "if until_ms - each.last_ms > self._forget_ms]",
+            "if until_ms - max(each.last_ms, since_ms) > each.forget_ms]",
+            "if until_ms - each.last_ms > each.forget_ms]",
         ),
         (
             "a look at one partition is one at all",
@@ -4630,7 +4630,7 @@ MUTATIONS = [
         (
             "a silence may be forgotten before it is told",
             "test_a_rule_is_refused",
-            "one.kind.after_ms >= forget_ms:",
+            "one.kind.after_ms >= one.forget_ms:",
             "False:",
         ),
         (
