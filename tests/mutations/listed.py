@@ -3549,10 +3549,20 @@ MUTATIONS = [
         "roles/kraft_broker/tasks/start.yml",
         "test_refusals.py",
         (
-            "a broker that does not start is no failure",
+            "what it means that a broker does not start is not told",
             "test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines",
-            "ansible.builtin.fail:",
-            "ansible.builtin.debug:",
+            "    means: Kafka on {{ inventory_hostname }} does not serve clients\n",
+            "",
+        ),
+    ),
+    *of(
+        "plugins/action/unit_started.py",
+        "test_refusals.py",
+        (
+            "where an exception came from takes the room of its cause",
+            "test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines",
+            " and not _TRACE.match(line)",
+            "",
         ),
     ),
     *of(
@@ -3854,10 +3864,10 @@ MUTATIONS = [
             "",
         ),
         (
-            "a Mosquitto that does not start is no failure",
+            "what it means that Mosquitto does not start is not told",
             "test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines",
-            "ansible.builtin.fail:",
-            "ansible.builtin.debug:",
+            '    means: "{{ _mosquitto_start_failed }}"\n',
+            "",
         ),
     ),
     *of(

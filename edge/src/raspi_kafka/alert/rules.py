@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ def load(path: Path, *further: Path) -> Rules:
     found = settings.load(path, parse)
     places = dict.fromkeys((one.name for one in found.rules), f"a rule of {path}")
     for each in further:
-        more = settings.load(each, lambda said: more_of(said, found.forget_ms, places))
+        more = settings.load(each, partial(more_of, forget_ms=found.forget_ms, others=places))
         places.update(dict.fromkeys((one.name for one in more), f"a rule of {each}"))
         found = replace(found, rules=found.rules + more)
     return found
