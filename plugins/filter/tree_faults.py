@@ -24,7 +24,7 @@ options:
     elements: str
     default: []
   not_for_kafka:
-    description: Filters below which a service of this collection publishes what is in Kafka already.
+    description: Filters below which alerting publishes what is in Kafka already.
     type: list
     elements: str
     default: []
@@ -153,7 +153,7 @@ def faults_below(filters: Sequence[str], not_for_kafka: Sequence[str]) -> Iterat
     """Filters that match what is not for Kafka."""
     for one, other in itertools.product(filters, not_for_kafka):
         if overlap(one, other):
-            yield f"The tree {one} overlaps {other}, where this collection publishes what is in Kafka already. Name another."
+            yield f"The tree {one} overlaps {other}, where alerting publishes what is in Kafka already. Name another."
 
 
 def tree_faults(trees: Any, taken: Sequence[str] = (), not_for_kafka: Sequence[str] = ()) -> list[str]:

@@ -1989,7 +1989,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "plugins/modules/publish_consume.py",
+        "plugins/module_utils/_mqtt_device.py",
         "plugins/modules/test_publish_consume.py",
         (
             "a refused connection is used",
@@ -2018,9 +2018,13 @@ MUTATIONS = [
         (
             "a proof reads what was there before",
             "test_only_what_comes_from_now_on_and_is_of_this_run_counts",
-            "            consumer.seek(place, offset)",
-            "            pass",
+            "        consumer.seek(place, offset)",
+            "        pass",
         ),
+    ),
+    *of(
+        "plugins/modules/publish_consume.py",
+        "plugins/modules/test_publish_consume.py",
         (
             "messages of another run count",
             "test_only_what_comes_from_now_on_and_is_of_this_run_counts",
