@@ -179,13 +179,14 @@ class Line:
     def bridge(self) -> Bridge:
         """Return a bridge that runs."""
         trees = [{"filter": "devices/+/#", "topic": TELEMETRY}, {"filter": f"{HEARTBEAT}/+/#", "topic": HEARTBEAT}]
-        return self._started(Bridge(self.root / "bridge", self.mosquitto, self.kafka, topics=trees))
+        return self.started(Bridge(self.root / "bridge", self.mosquitto, self.kafka, topics=trees))
 
     def alerting(self, rules: list[dict[str, Any]], name: str = "alerting", **more: Any) -> Alerting:
         """Return an alerting that is not started."""
         return self._made(Alerting(self.root / name, self.mosquitto, self.kafka, rules, **more))
 
-    def _started(self, process: Process) -> Any:
+    def started(self, process: Process) -> Any:
+        """Start a process, and return it."""
         self._made(process).start()
         return process
 

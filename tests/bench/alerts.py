@@ -13,6 +13,7 @@ sys.path.insert(0, str(REPOSITORY / "edge" / "src"))
 from raspi_kafka.alert import rules
 from raspi_kafka.alert.engine import Engine
 from raspi_kafka.alert.record import Record
+from raspi_kafka.alert.watch import Seen
 from raspi_kafka.simulate.telemetry import Telemetry
 from raspi_kafka.simulate.values import Values, traits
 
@@ -65,7 +66,7 @@ def measure(count: int) -> dict[str, float]:
     state = engine.take_changed()
     stored = time.process_time()
     for partition in range(PARTITIONS):
-        engine.known("telemetry", partition, START_MS, records[-1].append_ms)
+        engine.known("telemetry", partition, Seen(START_MS, records[-1].append_ms, int))
     looked = time.process_time()
     gc.unfreeze()
     return {

@@ -13,6 +13,7 @@ import pytest
 
 from tests.hosts import cache, host
 from tests.hosts.deployed import OnPi, extra, on, pi, refused, wait_until
+from tests.hosts.inventory import GROUP, split
 from tests.hosts.play import clean_environment, inventory, playbook
 
 __all__ = ["on", "pi"]
@@ -23,10 +24,20 @@ PASSWORDS = "/etc/raspi-kafka/mosquitto/passwords"
 
 @pytest.fixture(scope="module", autouse=True)
 def gateway() -> Iterator[None]:
-    """Deploy a gateway, and remove it in the end."""
-    with host.fresh(SET, 1):
+    """Deploy a gateway beside two hosts that are none, and remove all in the end."""
+    with host.fresh(SET, 3):
+        leave_out(inventory(SET), "pi2", "pi3")
         assert playbook(SET).code == 0
         yield
+
+
+def leave_out(path: Path, *names: str) -> None:
+    """Take hosts out of the group of gateways, and make all of them generators in another inventory beside it."""
+    sections = split(path.read_text())
+    hosts = [line for line in sections[GROUP] if line.startswith("pi")]
+    sections[GROUP] = [line for line in sections[GROUP] if line.split(" ")[0] not in names]
+    path.write_text("\n".join(line for lines in sections.values() for line in lines) + "\n")
+    path.with_name("generators.ini").write_text("\n".join(["[load_generators]", *hosts, ""]))
 
 
 @pytest.fixture
@@ -61,6 +72,35 @@ def test_every_message_of_every_stage_is_counted_and_the_users_are_gone(on: OnPi
     assert not (folder / "credentials.json").exists()
     assert "sim-" not in on(f"cat {PASSWORDS}")
     assert on("systemctl list-units --plain --no-legend 'raspi-kafka-load-test*'") == ""
+
+
+def test_hosts_share_the_devices_of_a_stage_and_the_gateway_among_them_is_told(on: OnPi) -> None:
+    generators = ("-i", str(inventory(SET).with_name("generators.ini")))
+    run = playbook(SET, *generators, *extra(load_test_stages=[7], load_test_seconds=10), book=BOOK)
+    assert run.code == 0
+    ledger = json.loads((runs()[-1] / "ledger.json").read_text())
+    assert [(each["host"], each["on_test_host"]) for each in ledger["generators"]] == [
+        ("pi1", True),
+        ("pi2", False),
+        ("pi3", False),
+    ]
+    (stage,) = ledger["stages"]
+    own = [json.loads((runs()[-1] / f"ledger-{name}.json").read_text())["stages"][0] for name in ("pi1", "pi2", "pi3")]
+    assert [len(each["devices"]) for each in own] == [3, 2, 2]
+    assert sorted(stage["devices"]) == [f"sim-{number:05}" for number in range(1, 8)]
+    for device in stage["devices"].values():
+        numbers = list(range(len(device["sent"])))
+        assert numbers
+        assert [number for number, _ms in device["stored"]] == numbers
+        assert [[number for number, _ms in came] for came in device["groups"].values()] == [numbers, numbers]
+    # All of them send at some moment: the last began before the first ended.
+    sent = [device["sent"] for device in stage["devices"].values()]
+    assert max(each[0] for each in sent) < min(each[-1] for each in sent)
+    assert {"pi1 generator", "pi2 consumer a", "pi3 consumer b"} <= set(stage["processes"])
+    assert "7 devices, 1 message/s each, QoS 1, " in run.text
+    assert "sim-" not in on(f"cat {PASSWORDS}")
+    for each in host.find(SET):
+        assert host.as_root(each, "find / -xdev -name credentials.json -path '*load-test*'") == ""
 
 
 def test_site_after_a_load_test_changes_nothing() -> None:

@@ -29,12 +29,14 @@ FACTS: dict[str, Any] = {
 CHECKED = {"warnings_found": [], "machine_id": "a", "hostname": "pi", "disk_size": 30 << 30}
 UNFORMATTED = {"cluster_id": "", "node_id": 1, "recorded": False, "fresh": True, "changed": True, "directory_id": ""}
 # It stands in the place of a host's Python. Instead of running a module it keeps the options that the module was given,
-# and prints the module's next answer, or again its last one.
+# and prints the module's next answer, or again its last one; of one that Ansible does not wait for, that it runs.
 _INTERPRETER = """\
 #!{python}
 import ast, json, pathlib, re, sys
 folder = pathlib.Path(__file__).parent
-literal = re.search("=\\\\s*('[{{].ANSIBLE_MODULE_ARGS.*'),?$", sys.stdin.read(), re.MULTILINE)[1]
+# What Ansible does not wait for comes as: async_wrapper.py JOB SECONDS MODULE.
+source = open(sys.argv[4]) if len(sys.argv) > 4 else sys.stdin
+literal = re.search("=\\\\s*('[{{].ANSIBLE_MODULE_ARGS.*'),?$", source.read(), re.MULTILINE)[1]
 given = json.loads(ast.literal_eval(literal))["ANSIBLE_MODULE_ARGS"]
 module = given["_ansible_module_name"].rpartition(".")[2]
 answers = json.loads((folder / "answers.json").read_text()).get(module, [{{}}])
@@ -42,6 +44,8 @@ calls = folder / module
 calls.mkdir(exist_ok=True)
 number = len(list(calls.iterdir()))
 (calls / f"{{number:03}}").write_text(json.dumps(given))
+if len(sys.argv) > 4:
+    answers = [{{"ansible_job_id": sys.argv[2], "started": 1, "finished": 0}}]
 print(json.dumps(answers[min(number, len(answers) - 1)]))
 """
 
@@ -120,6 +124,8 @@ def failures(said: str) -> dict[str, tuple[str, str]]:
     for line in said.splitlines():
         if named := re.match(r"TASK \[(?:raspi\.kafka\.)?(.*)\] \*+$", line):
             task = named[1]
-        if failed := re.match(r"fatal: \[(\S+?)(?: -> \S+)?\]: FAILED! => (\{.*\})$", line):
+        if failed := re.match(
+            r"(?:fatal|failed): \[(\S+?)(?: -> \S+)?\](?:: FAILED!| \(item=.*?\)) => (\{.*\})$", line
+        ):
             found[failed[1]] = task, json.loads(failed[2]).get("msg", failed[2])
     return found

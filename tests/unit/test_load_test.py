@@ -130,6 +130,10 @@ def inventory(*hosts: Host) -> str:
     return "\n".join(["[pis]", *(one.line() for one in hosts), ""])
 
 
+def load_generators(*hosts: Host) -> str:
+    return "\n".join(["[load_generators]", *(one.line() for one in hosts), ""])
+
+
 # --- what is refused before anything changes
 
 SETTINGS = "load_test : Refuse contradictory settings"
@@ -229,20 +233,29 @@ def test_a_load_test_is_refused_for(refused: dict[str, Any], name: str) -> None:
     assert changed(one) == []
 
 
-def test_two_generators_are_refused_before_they_get_programs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"load_test_stages": [5], "load_test_find_limit": 9}, {"load_test_stages": [5, 1]}],
+    ids=["limit", "stage"],
+)
+def test_what_two_generators_cannot_do_is_refused_before_they_get_programs(
+    tmp_path: Path, wrong: dict[str, Any]
+) -> None:
     generators = [host(tmp_path, name) for name in ("gen1", "gen2")]
-    more = "\n".join(["[load_generators]", *(one.line() for one in generators), ""])
-    stand = load_test(tmp_path, more=more)
+    stand = load_test(tmp_path, more=load_generators(*generators), **wrong)
     task, text = failures(stand.said)["pi1"]
-    assert (task, "has one host at most" in text, "['gen1', 'gen2']" in text) == (SETTINGS, True, True)
+    assert task == "load_test : Refuse what several generators cannot do"
+    assert text.startswith("The 2 hosts of [load_generators] share the devices of each stage")
+    assert text.endswith("Nothing was changed.")
     assert [given for one in (stand.pi, *generators) for given in changed(one)] == []
 
 
 def test_a_generator_that_limit_left_without_programs_is_refused_before_anything_changes(tmp_path: Path) -> None:
     generator = host(tmp_path, "gen1", {"stat": [{"stat": {"exists": False}}]})
     own = json.dumps({"_load_test_python": generator.variables["ansible_python_interpreter"]})
-    more = f"[load_generators]\n{generator.line()}\n"
-    stand = load_test(tmp_path, "--limit", "pi1", "-e", own, more=more)
+    # What is not refused ends at the first change.
+    answers = {"host_files": [{"failed": True, "msg": "a change"}]}
+    stand = load_test(tmp_path, "--limit", "pi1", "-e", own, answers=answers, more=load_generators(generator))
     task, text = failures(stand.said)["pi1"]
     assert task == "load_test : Refuse a generator without it"
     assert text.startswith("gen1 of [load_generators] has no /opt/raspi-kafka/load/bin/raspi-kafka, since --limit ")
@@ -413,31 +426,105 @@ def test_a_clock_goes_on_where_users_could_not_be_taken_out(tmp_path: Path) -> N
 # --- a generator of its own
 
 
-def test_a_generator_gets_programs_and_passwords_and_runs_the_stages(tmp_path: Path) -> None:
-    out = tmp_path / "generated"
+ENDED = {"finished": 1, "rc": 0, "stdout": "", "stderr": ""}
+
+
+def generate(root: Path, *ends: dict[str, Any], **variables: Any) -> tuple[Stand, list[Host]]:
+    """Run the playbook with a generator for each of `ends`, which says how its program ends."""
+    out = root / "generated"
     out.mkdir()
     (out / "ledger.json").write_text("{}")
     # An environment that is finished; each of its commands goes well.
     command = [{"rc": 0, "stdout": "x86_64 3.11 True", "stderr": ""}]
     checksum = hashlib.sha1(b"{}", usedforsecurity=False).hexdigest()
     stat = [{"stat": {"exists": True, "isdir": False, "checksum": checksum}}]
-    generator = host(tmp_path, "gen1", {"command": command, "stat": stat})
-    python = generator.variables["ansible_python_interpreter"]
-    own = json.dumps({"_load_test_python": python, "_load_test_out": str(out)})
-    more = f"[load_generators]\n{generator.line()}\n"
-    stand = load_test(tmp_path, "-e", own, more=more, load_test_stages=[1, 2])
+    answers = {"command": command, "stat": stat}
+    generators = [host(root, f"gen{number}", {**answers, "async_status": [end]}) for number, end in enumerate(ends, 1)]
+    own = {"_load_test_out": str(out), "load_test_seconds": 5, "_load_test_ramp": -5}
+    # Of each its own, which notes what it is given.
+    own["_load_test_python"] = "{{ hostvars[__load_test_generator].ansible_python_interpreter }}"
+    arguments = ("-vv", "-e", json.dumps(own))
+    return load_test(root, *arguments, more=load_generators(*generators), **variables), generators
+
+
+def ran(generator: Host) -> list[list[str]]:
+    """What was run on it, each time."""
+    return [given["argv"] for given in generator.given("command") if given.get("argv")]
+
+
+def test_a_generator_gets_programs_and_passwords_and_runs_the_stages(tmp_path: Path) -> None:
+    stand, (generator,) = generate(tmp_path, ENDED, load_test_stages=[1, 2])
     assert failures(stand.said) == {}, stand.said
-    argvs = [given["argv"] for given in generator.given("command") if given.get("argv")]
-    program = ["/opt/raspi-kafka/load/bin/raspi-kafka", "load-test", "--append", f"--out={out}"]
-    assert [argv[:4] for argv in argvs] == [program, program]
+    argvs = ran(generator)
+    assert [argv[:3] for argv in argvs] == [["/opt/raspi-kafka/load/bin/raspi-kafka", "load-test", "--append"]] * 2
     assert [argv[-1] for argv in argvs] == ["--stages=1", "--stages=2"]
-    assert {"--mqtt=192.0.2.5:1883", "--kafka=192.0.2.5:9092"} <= set(argvs[0])
+    out = tmp_path / "generated"
+    assert {"--mqtt=192.0.2.5:1883", "--kafka=192.0.2.5:9092", f"--out={out}"} <= set(argvs[0])
     credentials = f"{out}/credentials.json"
     assert [(given["dest"], given["mode"]) for given in generator.given("copy")] == [(credentials, "0600")] * 2
     assert [given["path"] for given in generator.given("file") if given["state"] == "absent"] == [credentials] * 2
     (folder,) = (tmp_path / "load-tests").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["ledger.json", "services.json"]
     assert stand.given() == []
+    assert "the table of the report" in stand.said
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stand, list[Host]]:
+    """A run of two stages by three generators that goes well."""
+    stand, generators = generate(tmp_path_factory.mktemp("shared"), ENDED, ENDED, ENDED, load_test_stages=[4, 9])
+    assert failures(stand.said) == {}, stand.said
+    return stand, generators
+
+
+def test_several_generators_share_the_devices_of_each_stage(shared: tuple[Stand, list[Host]]) -> None:
+    stand, generators = shared
+    stages = [[argv[-1] for argv in ran(one)] for one in generators]
+    assert stages == [["--stages=2", "--stages=3"], ["--stages=1", "--stages=3"], ["--stages=1", "--stages=3"]]
+    users = stand.passwords()[0].items()
+    for number, one in enumerate(generators):
+        passwords = json.dumps({"passwords": dict([*users][3 * number : 3 * number + 3])}).encode()
+        checksum = hashlib.sha1(passwords, usedforsecurity=False).hexdigest()
+        assert [given["checksum"] for given in one.given("copy")] == [checksum] * 2
+
+
+def test_a_run_has_one_name_for_all_generators(shared: tuple[Stand, list[Host]]) -> None:
+    stand, generators = shared
+    (folder,) = (stand.root / "load-tests").iterdir()
+    names = {word for one in generators for argv in ran(one) for word in argv if word.startswith("--run=")}
+    assert names == {f"--run={folder.name.removeprefix('pi1-')}"}
+
+
+def test_all_generators_run_before_one_is_waited_for(shared: tuple[Stand, list[Host]]) -> None:
+    _stand, generators = shared
+    calls = sorted(
+        (path.stat().st_mtime_ns, module)
+        for one in generators
+        for module in ("command", "async_status")
+        for path in (one.folder / module).glob("*")
+        if module == "async_status" or json.loads(path.read_text()).get("argv")
+    )
+    assert [module for _when, module in calls] == [*["command"] * 3, *["async_status"] * 3] * 2
+
+
+def test_the_ledgers_of_all_generators_become_one(shared: tuple[Stand, list[Host]]) -> None:
+    stand, _generators = shared
+    (folder,) = (stand.root / "load-tests").iterdir()
+    merged, report = stand.given("report")
+    parts = [f"{folder}/ledger-gen{number}.json" for number in (1, 2, 3)]
+    assert merged == {"merged": f"{folder}/ledger.json", **dict.fromkeys(parts, "")}
+    assert {f"{folder}/ledger.json", "html", "processes"} <= report.keys()
+    assert all(Path(part).exists() for part in parts)
+
+
+def test_where_one_generator_cannot_run_a_stage_all_are_waited_for_and_lose_the_passwords(tmp_path: Path) -> None:
+    stand, generators = generate(
+        tmp_path, {**ENDED, "rc": 2, "stderr": "it has no files"}, ENDED, load_test_stages=[2, 4]
+    )
+    assert failures(stand.said)["pi1"][0] == "load_test : Wait for the end of all"
+    assert [len(one.given("async_status")) for one in generators] == [1, 1]
+    removed = [given["path"] for one in generators for given in one.given("file") if given["state"] == "absent"]
+    assert removed == [f"{tmp_path}/generated/credentials.json"] * 2
     assert "the table of the report" in stand.said
 
 

@@ -216,7 +216,7 @@ CASES = {
     ),
     "rules that are not there": unfollowed("/nowhere.yml: it can't be read: No", alerting_rules="/nowhere.yml"),
     "rules with the name of one of the proof's": unfollowed(
-        "/roles/alerting/files/proof-rules.yml:4: rules[0].name: a rule of /",
+        "/roles/alerting/files/proof-rules.yml:5: rules[0].name: a rule of /",
         alerting_rules="{root}/proof.yml",
     ),
     "the metrics' port of alerting's of another program": case(

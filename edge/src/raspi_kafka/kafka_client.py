@@ -51,8 +51,8 @@ def logger() -> logging.Logger:
 def news(line: logging.LogRecord) -> bool:
     """Tell whether a line of librdkafka is news.
 
-    A failed connection is told to on_error too. That the guarantee against gaps is experimental, and that it has ended
-    a producer, is known here.
+    A failed connection is told to on_error too, and a producer id is asked for again by itself. That the guarantee
+    against gaps is experimental, and that it has ended a producer, is known here.
     """
     text = line.getMessage()
-    return not text.startswith("FAIL") and "gap-less" not in text.lower() and "gapless" not in text
+    return not text.startswith(("FAIL", "GETPID")) and "gap-less" not in text.lower() and "gapless" not in text

@@ -9,6 +9,7 @@ import yaml
 from raspi_kafka.alert import rules
 from raspi_kafka.alert.engine import Engine
 from raspi_kafka.alert.record import Record
+from raspi_kafka.alert.watch import Seen
 
 if TYPE_CHECKING:
     from raspi_kafka.alert.alert import Alert
@@ -60,10 +61,14 @@ class Bench:
         """Let the engine take a record."""
         return told(self.engine.take(self.record(at, payload, device, **place)))
 
-    def look(self, until: float, since: float = -10_000, topic: str = "telemetry", partition: int = 0) -> list[str]:
-        """Let the engine know that nothing else was sent."""
-        times = (START_MS + round(1000 * at) for at in (since, until))
-        return told(self.engine.known(topic, partition, *times))
+    def look(self, until: float, since: float = -10_000, topic: str = "telemetry", **more: Any) -> list[str]:
+        """Let the engine know that nothing else was sent.
+
+        :param more: the partition, 0 unless it is given, and by how many seconds records came late.
+        """
+        since_ms, until_ms, late_ms = (round(1000 * at) for at in (since, until, more.get("late", 0)))
+        seen = Seen(START_MS + since_ms, START_MS + until_ms, lambda append_ms: append_ms - late_ms)
+        return told(self.engine.known(topic, more.get("partition", 0), seen))
 
     def restart(self, text: str | None = None) -> list[str]:
         """Go on with a new engine, and with other rules if they are given."""

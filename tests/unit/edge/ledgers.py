@@ -27,14 +27,14 @@ def ledger(*stages: dict[str, Any], clock: bool = True) -> dict[str, Any]:
         each["began"], each["ended"] = began, began + each["ended"] - each["began"]
         began = each["ended"] + 5
     return {
-        "version": 1,
+        "version": 2,
         "run": "20261118T110640Z",
         "began": BEGAN,
         "product": "0.1.0",
         "mqtt": "pi1.example:1883",
         "kafka": "pi1.example:9092",
         "topic": "telemetry",
-        "generator": {"host": "laptop", "on_test_host": False, "cpus": 4, "machine": "x86_64 Linux 6.12"},
+        "generators": [{"host": "laptop", "on_test_host": False, "cpus": 4, "machine": "x86_64 Linux 6.12"}],
         "clock": {"offset_ms": OFFSET_MS, "error_ms": 0.8} if clock else None,
         "stages": chosen,
     }

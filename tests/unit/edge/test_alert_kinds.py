@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from raspi_kafka.alert.alert import FLEET
+from raspi_kafka.alert.watch import Seen
 
 from tests.unit.edge.alerting import START_MS, Bench
 
@@ -199,6 +200,15 @@ def test_a_silence_that_is_over_is_judged_as_far_as_it_is_known() -> None:
     assert bench.look(90.001, since=30) == ["FIRING pi 0", "RESOLVED pi 0"]
 
 
+def test_what_was_kept_on_its_way_was_sent_long_before_it_was_appended() -> None:
+    bench = quiet()
+    bench.send(0, {})
+    bench.send(100, {})
+    assert bench.look(101, late=41) == []
+    bench.send(200, {})
+    assert bench.look(201, late=39) == ["FIRING pi 1", "RESOLVED pi 1"]
+
+
 def test_a_gap_in_which_nothing_could_be_sent_is_no_silence() -> None:
     bench = quiet()
     bench.send(0, {})
@@ -234,7 +244,7 @@ def test_what_is_no_bye(value: bytes) -> None:
 def test_the_start_of_a_silence_is_the_last_record() -> None:
     bench = quiet()
     bench.send(7, {})
-    (alert,) = bench.engine.known("telemetry", 0, START_MS, START_MS + 80_000)
+    (alert,) = bench.engine.known("telemetry", 0, Seen(START_MS, START_MS + 80_000, int))
     assert (alert.since_ms, alert.decided_ms) == (START_MS + 7000, START_MS + 80_000)
     assert alert.id == "quiet/pi/telemetry-0-0"
     assert alert.summary == "pi: not heard for 1m 13s"

@@ -87,7 +87,7 @@ def test_an_alert_that_is_refused_is_not_sent_again(status: int) -> None:
     ("status", "advice"),
     [
         (301, "name the URL to which it redirects"),
-        (401, "username and password_file, or token_file"),
+        (401, "password_file, or token_file"),
         (403, "with the right to do this"),
         (404, "whether the URL is right"),
         (407, "proxy"),
@@ -110,9 +110,17 @@ def test_an_answer_is_told_on_one_short_line() -> None:
 
 @pytest.mark.parametrize("name", ["Bad user name or password", "Not authorized"])
 def test_a_refused_login_is_told_with_what_to_do(name: str) -> None:
-    said = publisher.refusal(ReasonCode(PacketTypes.CONNACK, name), "alerting")
+    said = publisher.explained(ReasonCode(PacketTypes.CONNACK, name), "alerting")
     assert said == f"{name}; let the server know the user `alerting` with the password of mqtt.password_file"
 
 
-def test_another_refusal_is_told_as_it_is() -> None:
-    assert publisher.refusal(ReasonCode(PacketTypes.CONNACK, "Server busy"), "alerting") == "Server busy"
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Unspecified error", "the connection broke"),
+        ("Session taken over", "Session taken over; let no other client be `alerting`"),
+        ("Server shutting down", "Server shutting down"),
+    ],
+)
+def test_the_end_of_a_connection_is_explained(name: str, said: str) -> None:
+    assert publisher.explained(ReasonCode(PacketTypes.DISCONNECT, name), "alerting") == said

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from raspi_kafka.alert.alert import FLEET, State
 from raspi_kafka.alert.record import Record
+from raspi_kafka.alert.watch import Seen
 
 from tests.unit.edge.alerting import START_MS, engine_of, store
 
@@ -42,8 +43,7 @@ class Look(NamedTuple):
 
     topic: str
     partition: int
-    since_ms: int
-    until_ms: int
+    seen: Seen
 
 
 def device(chance: random.Random, at_ms: int) -> bytes:
@@ -85,7 +85,8 @@ def looks(at_ms: int, stalls: bool = True) -> list[Look]:
     if stall[0] <= at_ms < stall[1]:
         return []
     since_ms = START_MS if at_ms < stall[0] else stall[1]
-    return [Look(topic, each, since_ms, at_ms) for topic in ("telemetry", "dead-letters") for each in range(PARTITIONS)]
+    seen = Seen(since_ms, at_ms, int)
+    return [Look(topic, each, seen) for topic in ("telemetry", "dead-letters") for each in range(PARTITIONS)]
 
 
 def steps(records: list[Record], every_ms: int, stalls: bool = True) -> list[Record | Look]:

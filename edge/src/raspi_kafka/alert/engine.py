@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .rule import Rule
     from .rules import Rules
-    from .watch import Episode, Watch
+    from .watch import Episode, Seen, Watch
 
 BYE = b'"bye"'
 CHANGED = "the rules were changed"
@@ -80,25 +80,25 @@ class Engine:
         device = topic.devices.get(record.key) or self._met(topic, record)
         return alerts + self._heard(device, record) if device.watches else alerts
 
-    def known(self, topic: str, partition: int, since_ms: int, until_ms: int) -> list[Alert]:
+    def known(self, topic: str, partition: int, seen: Seen) -> list[Alert]:
         """Return what begins and ends because time has passed.
 
-        :param since_ms: all that devices of the partition have sent since then,
-        :param until_ms: and until then, has been taken. So they were silent if nothing was.
+        :param seen: all that devices of the partition have sent in this time has been taken, so they were silent if
+            nothing was.
         """
         place = self._topics.get(topic)
         if place is None:
             return []
         alerts: list[Alert] = []
         for window in place.windows:
-            if changes := window.look(None, since_ms, until_ms):
-                alerts += self._of_window(window, changes, until_ms)
+            if changes := window.look(None, seen):
+                alerts += self._of_window(window, changes, seen.until_ms)
         devices = [each for each in place.devices.values() if each.partition == partition]
-        for device, watch, changes in looked(devices, since_ms, until_ms):
-            alerts += self._alerts(device, watch.rule, changes, until_ms)
-        quiet = [each for each in devices if until_ms - max(each.last_ms, since_ms) > each.forget_ms]
+        for device, watch, changes in looked(devices, seen):
+            alerts += self._alerts(device, watch.rule, changes, seen.until_ms)
+        quiet = [each for each in devices if seen.until_ms - max(each.last_ms, seen.since_ms) > each.forget_ms]
         for device in sorted(quiet, key=heard_last):
-            alerts += self._forget(place, device, until_ms)
+            alerts += self._forget(place, device, seen.until_ms)
         return alerts
 
     def _met(self, topic: Topic, record: Record) -> Device:
@@ -270,13 +270,13 @@ class Engine:
         return []
 
 
-def looked(devices: Iterable[Device], since_ms: int, until_ms: int) -> list[tuple[Device, Watch, Sequence[Change]]]:
+def looked(devices: Iterable[Device], seen: Seen) -> list[tuple[Device, Watch, Sequence[Change]]]:
     """Return what changes at which device and watch because time has passed, in order."""
     found = [
         (device, watch, changes)
         for device in devices
         for watch in device.looking
-        if (changes := watch.look(device, since_ms, until_ms))
+        if (changes := watch.look(device, seen))
     ]
     return sorted(found, key=lambda each: heard_last(each[0]))
 

@@ -7,35 +7,28 @@ device sent before the beat is outstanding, and a device that was not heard of w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .ends import Question
+from .pipeline import SETTLE_S
+from .watch import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .ends import Ends, Partition
 
-# What the bridge has under way when a beat comes lands within much less, unless a partition has no leader.
-SETTLE_S = 1.0
-
-
-class Known(NamedTuple):
-    """All that MQTT accepted for a partition from `since_ms` to `until_ms` has been taken."""
-
-    partition: Partition
-    since_ms: int
-    until_ms: int
-
 
 class Looks:
     """One look at a time.
 
     :param ask: asks for the ends of partitions.
+    :param sent_before: as in Seen.
     """
 
-    def __init__(self, ask: Callable[[list[Partition]], Question]) -> None:
+    def __init__(self, ask: Callable[[list[Partition]], Question], sent_before: Callable[[int], int]) -> None:
         self._ask = ask
+        self._sent_before = sent_before
         self._partitions: list[Partition] = []
         # Partitions that did not answer, and from when on they do: what the bridge kept for them comes late.
         self._failed: dict[Partition, int | None] = {}
@@ -56,8 +49,8 @@ class Looks:
         self._partitions, self._since_ms, self._until_ms = partitions, since_ms, until_ms
         self._ask_at_s = now_s + SETTLE_S
 
-    def advance(self, now_s: float, positions: Mapping[Partition, int]) -> Iterator[Known]:
-        """Yield what is known by now.
+    def advance(self, now_s: float, positions: Mapping[Partition, int]) -> Iterator[tuple[Partition, Seen]]:
+        """Yield what is known by now of which partition.
 
         :param positions: the offset of the next record to take, by partition.
         """
@@ -70,7 +63,8 @@ class Looks:
         for each, end in list(self._ends.items()):
             if end is not None and positions.get(each, 0) >= end:
                 del self._ends[each]
-                yield Known(each, max(self._since_ms, self._failed.get(each) or 0), self._until_ms)
+                since_ms = max(self._since_ms, self._failed.get(each) or 0)
+                yield each, Seen(since_ms, self._until_ms, self._sent_before)
 
     def _answered(self, partition: Partition, end: int | None) -> bool:
         """Tell whether a partition has answered; if it does again, it counts from this beat on."""

@@ -5,7 +5,10 @@ A beat tells more than its own arrival: MQTT keeps the order, so all that device
 
 from __future__ import annotations
 
+import bisect
 import json
+import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 from .alert import FLEET, Alert, Place, State
@@ -17,6 +20,13 @@ RULE = "pipeline-stalled"
 # Beats that are further apart leave a time in which nobody knows what devices could send: three of them are missing,
 # and some seconds more than a restart of alerting takes, which sends none meanwhile.
 APART_MS = 10_000
+
+# What the bridge has under way when a beat lands lands within much less, unless a partition has no leader. It may be
+# what devices sent before the beat: of a queue that is worked off, up to 4,000 messages are under way at once, and one
+# partition's batch may overtake another's.
+SETTLE_S = 1.0
+# Some half an hour of them.
+BEATS = 1000
 
 
 class Pipeline:
@@ -35,6 +45,8 @@ class Pipeline:
         self._last: Place | None = None
         self._last_ms = 0
         self._firing: Alert | None = None
+        # In order by either time.
+        self._beats: deque[tuple[int, int]] = deque(maxlen=BEATS)
         self.since_ms = 0
         self.until_ms = 0
 
@@ -50,10 +62,16 @@ class Pipeline:
         if beat.sent_ms - self.until_ms > APART_MS:
             self.since_ms = beat.sent_ms
         self.until_ms = max(self.until_ms, beat.sent_ms)
+        self._beats.append((append_ms, self.until_ms))
         if append_ms - beat.sent_ms > self._limit_ms:
             return self._begin(append_ms)
         self._last, self._last_ms = place, beat.sent_ms
         return self._end(append_ms)
+
+    def sent_before(self, append_ms: int) -> int:
+        """Return when the newest beat was sent that Kafka had for SETTLE_S at a time; 0 if that is too long ago."""
+        at = bisect.bisect_right(self._beats, (append_ms - 1000 * SETTLE_S, math.inf))
+        return self._beats[at - 1][1] if at else 0
 
     def suspect(self, now_ms: int, first_ms: int) -> bool:
         """Tell whether a beat should be back by now.

@@ -31,7 +31,7 @@ SECONDS_TO_ACK = 10.0
 STEADY_S = 10.0
 ENDS = "this process ends"
 # Of MQTT 5, 2.4.
-BAD_PASSWORD, NOT_AUTHORIZED = 0x86, 0x87
+UNSPECIFIED, BAD_PASSWORD, NOT_AUTHORIZED, TAKEN_OVER = 0x80, 0x86, 0x87, 0x8E
 # What no second try makes good: the topic's name, the size, the payload.
 FOR_GOOD = frozenset({0x90, 0x95, 0x99})
 
@@ -110,7 +110,7 @@ class Connection:
 
     def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
         if reason.is_failure:
-            self.why = refusal(reason, self._mqtt.username)
+            self.why = explained(reason, self._mqtt.username)
             return
         self.accepted = True
         log.info("publishing to the MQTT server %s as %s", self._mqtt.address, self._mqtt.username)
@@ -120,11 +120,15 @@ class Connection:
             self._acks.setdefault(mid, Future()).set_result(reason)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: ReasonCode, _more: Any) -> None:
-        self._end(str(reason))
+        self._end(explained(reason, self._mqtt.username))
 
 
-def refusal(reason: ReasonCode, username: str) -> str:
-    """Return why a connection is refused, and what to do."""
+def explained(reason: ReasonCode, username: str) -> str:
+    """Return why a connection is refused or has ended, and what to do."""
+    if reason.value == UNSPECIFIED:  # paho's word for it too
+        return "the connection broke"
+    if reason.value == TAKEN_OVER:
+        return f"{reason}; let no other client be `{username}`"
     if reason.value in (BAD_PASSWORD, NOT_AUTHORIZED):
         return f"{reason}; let the server know the user `{username}` with the password of mqtt.password_file"
     return str(reason)

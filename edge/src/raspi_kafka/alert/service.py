@@ -66,7 +66,7 @@ class Service:
         self.pipeline = Pipeline(config.instance, config.stalled_after_s)
         self._lease = Lease(config.bootstrap_servers, config.instance, self._kafka_error)
         self._admin = ends.client(config.bootstrap_servers)
-        self._looks = Looks(lambda partitions: ends.Question(self._admin, partitions))
+        self._looks = Looks(lambda partitions: ends.Question(self._admin, partitions), self.pipeline.sent_before)
         self._inputs = Inputs(config.bootstrap_servers, [*config.rules.topics, HEARTBEAT], self._kafka_error)
         self._delivering: list[Delivery] = []
         self._outbox: list[Alert] = []
@@ -180,8 +180,8 @@ class Service:
         self._looks.begin(partitions, self.pipeline.since_ms, self.pipeline.until_ms, time.monotonic())
 
     def _look(self) -> None:
-        for known in self._looks.advance(time.monotonic(), self._inputs.positions):
-            self._tell(self.engine.known(*known.partition, known.since_ms, known.until_ms))
+        for partition, seen in self._looks.advance(time.monotonic(), self._inputs.positions):
+            self._tell(self.engine.known(*partition, seen))
 
     def _suspect(self) -> None:
         """See whether a beat is missing: none that Kafka has and this process has not read yet."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .device import Device
     from .event import Event
     from .rule import Rule
+    from .watch import Seen
 
 KEYS = {"after": Key(Duration, REQUIRED)}
 
@@ -87,17 +88,18 @@ class SilenceWatch(Watch):
             self.gap = Gap(device.last_ms, append_ms, device.place)
         return NOTHING
 
-    def look(self, device: Device, since_ms: int, until_ms: int) -> Sequence[Change]:
-        found = self._filled(self.gap, since_ms, until_ms) if self.gap else NOTHING
-        if self.episode or device.bye or until_ms - max(device.last_ms, since_ms) <= self.kind.after_ms:
+    def look(self, device: Device, seen: Seen) -> Sequence[Change]:
+        found = self._filled(self.gap, seen) if self.gap else NOTHING
+        if self.episode or device.bye or seen.until_ms - max(device.last_ms, seen.since_ms) <= self.kind.after_ms:
             return found
-        return [*found, *self._begin(device.last_ms, device.place, span(until_ms - device.last_ms))]
+        return [*found, *self._begin(device.last_ms, device.place, span(seen.until_ms - device.last_ms))]
 
-    def _filled(self, gap: Gap, since_ms: int, until_ms: int) -> Sequence[Change]:
+    def _filled(self, gap: Gap, seen: Seen) -> Sequence[Change]:
         """Judge a silence that is over."""
-        if until_ms >= gap.to_ms:
+        if seen.until_ms >= gap.to_ms:
             self.gap = None
-        if min(gap.to_ms, until_ms) - max(gap.from_ms, since_ms) <= self.kind.after_ms:
+        end_ms = min(seen.sent_before(gap.to_ms), seen.until_ms)
+        if end_ms - max(gap.from_ms, seen.since_ms) <= self.kind.after_ms:
             return NOTHING
         self.gap = None
         lasted = span(gap.to_ms - gap.from_ms)

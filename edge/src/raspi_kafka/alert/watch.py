@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from .alert import Place, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .device import Device
     from .event import Event
@@ -27,6 +27,18 @@ class Episode(NamedTuple):
     since_ms: int
     place: Place
     severity: str
+
+
+class Seen(NamedTuple):
+    """What a look at the pipeline has shown: all that was sent from one time to the other is known.
+
+    :ivar sent_before: gives the time up to which all was known when a record was appended. A message that was kept on
+        its way was sent long before that, so its append time ends no silence.
+    """
+
+    since_ms: int
+    until_ms: int
+    sent_before: Callable[[int], int]
 
 
 class Change(NamedTuple):
@@ -89,8 +101,8 @@ class Watch:
         """Return what changes by an event; its device does not know of it yet."""
         raise NotImplementedError
 
-    def look(self, device: Device | None, since_ms: int, until_ms: int) -> Sequence[Change]:
-        """Return what changes because all that was sent from one time to the other is known."""
+    def look(self, device: Device | None, seen: Seen) -> Sequence[Change]:
+        """Return what changes because time has passed."""
         raise NotImplementedError
 
     def end(self, why: str) -> Sequence[Change]:

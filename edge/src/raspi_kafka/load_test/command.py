@@ -34,6 +34,13 @@ def add(commands: Commands) -> None:
     option("--topic", default="telemetry", help="where the bridge takes the messages of devices/+/# (telemetry)")
     option("--out", type=Path, required=True, metavar="DIR", help="folder for ledger.json and report.html")
     option("--append", action="store_true", help="add to the ledger that the folder has")
+    option(
+        "--run",
+        dest="run_name",
+        default="",
+        metavar="TEXT",
+        help="name of the run, which the ledgers of several generators have in common (the time when it begins)",
+    )
     default = ",".join(map(str, STAGES))
     option("--stages", type=counts, metavar="N,...", help=f"numbers of devices ({default}; none with --find-limit)")
     option("--find-limit", type=count, metavar="MOST", help="go on to the largest number that is held, MOST at most")

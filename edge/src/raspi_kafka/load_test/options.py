@@ -17,6 +17,7 @@ class Options:
     """All of it; times in seconds.
 
     :ivar pause: second after its first message from which on group b does not read, and for how long.
+    :ivar run_name: what the run is called; empty: after the time when it begins.
     :ivar events: file of what somebody else does to the stack.
     :ivar planned: what the load test does itself: seconds after a stage began, what, and its kind.
     :ivar simulate: further arguments of the simulator.
@@ -37,6 +38,7 @@ class Options:
     pause: tuple[float, float] | None
     events: Path | None
     planned: tuple[tuple[float, str, str], ...]
+    run_name: str
     out: Path
     append: bool
     simulate: tuple[str, ...]

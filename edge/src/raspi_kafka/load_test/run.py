@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import shutil
 import socket
 import sys
@@ -44,19 +45,21 @@ def run(wanted: Options) -> int:
     check(wanted)
     path = wanted.out / "ledger.json"
     book = begun(wanted)
+    # Another generator of this run sends to the same topic at the same time, and has messages and groups of its own.
+    own = secrets.token_hex(4)
     aborted = False
     for count in stages(wanted, path):
         print(f"Stage of {count} devices ...", flush=True)
         number = len(book["stages"]) + 1
         folder = wanted.out / f"stage-{number}"
-        stage = Stage(wanted, count, folder, f"{book['run']}-{number}")
+        stage = Stage(wanted, count, folder, f"{book['run']}-{number}-{own}")
         book["stages"].append(stage.run())
         ledger.write(path, book)
         shutil.rmtree(folder)  # the ledger has all of it
         aborted = stage.aborted
         if aborted:
             break
-    code = report.report(path, wanted.out / "report.html", [], sys.stdout)
+    code = report.report(ledgers.load(path), wanted.out / "report.html", [], sys.stdout)
     return ABORTED if aborted else code
 
 
@@ -69,13 +72,13 @@ def begun(wanted: Options) -> dict[str, Any]:
     clock = kafka.clock(wanted.kafka, CLOCK_TOPIC)
     return {
         "version": ledgers.VERSION,
-        "run": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)),
+        "run": wanted.run_name or time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(began)),
         "began": began,
         "product": __version__,
         "mqtt": wanted.mqtt,
         "kafka": wanted.kafka,
         "topic": wanted.topic,
-        "generator": generator(wanted.mqtt),
+        "generators": [generator(wanted.mqtt)],
         "clock": clock and clock._asdict(),
         "stages": [],
     }
@@ -128,6 +131,7 @@ def check_simulated(wanted: Options, count: int) -> None:
     :raises LoadTestError: it would refuse so many devices, or anything else of it.
     """
     try:
+        simulate.run_name(wanted.run_name)
         limits.check(simulate.parse(arguments().parse_args(simulator_command(wanted, count))))
     except simulate.OptionError as wrong:
         raise LoadTestError(str(wrong)) from wrong

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-VERSION = 1
+VERSION = 2
 
 
 class LedgerError(Exception):
@@ -24,7 +24,7 @@ class LedgerError(Exception):
 class Clock(NamedTuple):
     """How Kafka's clock differs from the generator's.
 
-    :ivar offset_ms: Kafka's less the generator's.
+    :ivar offset_ms: Kafka's less that of the generator, of several the first.
     :ivar error_ms: the offset is known but for so much: half of the way there and back, and Kafka's millisecond.
     """
 
@@ -33,7 +33,10 @@ class Clock(NamedTuple):
 
 
 class Generator(NamedTuple):
-    """What the simulated devices ran on."""
+    """What simulated devices ran on.
+
+    :ivar on_test_host: it has the address that devices connect to.
+    """
 
     host: str
     on_test_host: bool
@@ -83,9 +86,10 @@ class Stage:
     :ivar rate: messages per second and device.
     :ivar ramp: seconds over which the devices connect, each sending from then on; `seconds` with all of them follow.
     :ivar began: seconds since the epoch.
-    :ivar lag_ms: how late the generator sent: p50, p99, max.
+    :ivar lag_ms: how late the generator sent, of several the latest: p50, p99, max.
     :ivar events: what was done on purpose: ms after the stage began, what, and its kind (EVENT_KINDS).
-    :ivar group_lag: per consumer group ms after the stage began, and records not yet consumed.
+    :ivar group_lag: per consumer group ms after the stage began, and records not yet consumed. Of several
+        generators each has groups of its own, of which the one that is furthest behind counts.
     :ivar clock: None if times of Kafka's clock can't be compared with those of the generator.
     """
 
@@ -119,7 +123,7 @@ class Ledger:
     mqtt: str
     kafka: str
     topic: str
-    generator: Generator
+    generators: list[Generator]
     clock: Clock | None
     stages: list[Stage]
 
@@ -174,6 +178,7 @@ STAGE = of(
     group_lag=named(row(NUMBER, COUNT), least=1),
     processes=named(SAMPLES),
 )
+GENERATOR = of(host=TEXT, on_test_host={"type": "boolean"}, cpus=COUNT, machine=TEXT)
 SCHEMA = of(
     version={"enum": [VERSION]},
     run=TEXT,
@@ -182,7 +187,7 @@ SCHEMA = of(
     mqtt=TEXT,
     kafka=TEXT,
     topic=TEXT,
-    generator=of(host=TEXT, on_test_host={"type": "boolean"}, cpus=COUNT, machine=TEXT),
+    generators={"type": "array", "minItems": 1, "items": GENERATOR},
     clock={**of(offset_ms=NUMBER, error_ms=NUMBER), "type": ["object", "null"]},
     stages={"type": "array", "minItems": 1, "items": STAGE},
 )
@@ -195,12 +200,28 @@ def load(path: Path) -> Ledger:
 
     :raises LedgerError: it can't be read, or is no ledger.
     """
-    said = read(path, SCHEMA, "give the report the ledger.json of a load test")
+    return ledger(said_by(path), str(path))
+
+
+def said_by(path: Path) -> dict[str, Any]:
+    """Return the JSON of a file that has the form of a ledger.
+
+    :raises LedgerError: it can't be read, or has not.
+    """
+    return read(path, SCHEMA, "give the report the ledger.json of a load test")
+
+
+def ledger(said: dict[str, Any], place: str) -> Ledger:
+    """Return a ledger of what the schema let pass.
+
+    :param place: what errors call it.
+    :raises LedgerError: it contradicts itself.
+    """
     clock = Clock(said["clock"]["offset_ms"], said["clock"]["error_ms"]) if said["clock"] else None
-    generator = Generator(*(said["generator"][name] for name in Generator._fields))
-    stages = [stage(each, clock, f"{path}: stages[{number}]") for number, each in enumerate(said["stages"])]
+    generators = [Generator(*(each[name] for name in Generator._fields)) for each in said["generators"]]
+    stages = [stage(each, clock, f"{place}: stages[{number}]") for number, each in enumerate(said["stages"])]
     texts = {name: said[name] for name in ("run", "began", "product", "mqtt", "kafka", "topic")}
-    return Ledger(**texts, generator=generator, clock=clock, stages=stages)
+    return Ledger(**texts, generators=generators, clock=clock, stages=stages)
 
 
 def load_samples(path: Path) -> dict[str, list[Sample]]:

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from .ledger import Ledger
 
 
-def report(path: Path, html: Path | None, processes: Iterable[Path], file: TextIO) -> int:
+def report(ledger: Ledger, html: Path | None, processes: Iterable[Path], file: TextIO) -> int:
     """Print the table, write the page if it is wanted, and return the exit code.
 
     :raises LedgerError: an input is wrong, or the page can't be written.
     """
-    ledger = ledgers.load(path)
     for each in processes:
         ledger = with_samples(ledger, each)
     stages = judged(ledger)

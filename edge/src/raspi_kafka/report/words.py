@@ -12,7 +12,7 @@ from .verdict import FAILED, PASSED
 if TYPE_CHECKING:
     from .findings import Findings
     from .latency import Latency
-    from .ledger import Ledger, Stage
+    from .ledger import Generator, Ledger, Stage
     from .verdict import Row, Verdict
 
 NOT_COMPARABLE = "not comparable"
@@ -36,8 +36,6 @@ def title(stage: Stage) -> str:
 
 def head(ledger: Ledger) -> list[tuple[str, str]]:
     """Return what was run, where and with what."""
-    generator = ledger.generator
-    where = "on a host under test" if generator.on_test_host else "not on a host under test"
     clock = ledger.clock
     compared = f"ahead by {clock.offset_ms:g} ms, to within {clock.error_ms:g} ms" if clock else NOT_COMPARABLE
     return [
@@ -46,9 +44,15 @@ def head(ledger: Ledger) -> list[tuple[str, str]]:
         ("raspi.kafka", ledger.product),
         ("MQTT", ledger.mqtt),
         ("Kafka", f"{ledger.kafka}, topic {ledger.topic}"),
-        ("Generator", f"{generator.host}, {where}; {generator.cpus} CPUs, {generator.machine}"),
+        *(("Generator", generator(each)) for each in ledger.generators),
         ("Kafka's clock", f"{compared} (against the generator's)"),
     ]
+
+
+def generator(each: Generator) -> str:
+    """Return what devices ran on, and whether that is under test itself."""
+    where = "on a host under test" if each.on_test_host else "not on a host under test"
+    return f"{each.host}, {where}; {each.cpus} CPUs, {each.machine}"
 
 
 SUMMARY = (
