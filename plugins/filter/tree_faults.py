@@ -151,9 +151,9 @@ def faults_between(filters: Sequence[str]) -> Iterator[str]:
 
 def faults_below(filters: Sequence[str], not_for_kafka: Sequence[str]) -> Iterator[str]:
     """Filters that match what is not for Kafka."""
-    for one, other in itertools.product(filters, not_for_kafka):
-        if overlap(one, other):
-            yield f"The tree {one} overlaps {other}, where alerting publishes what is in Kafka already. Name another."
+    for tree, place in itertools.product(filters, not_for_kafka):
+        if overlap(tree, place):
+            yield f"The tree {tree} overlaps {place}, where alerting publishes what is in Kafka already. Name another."
 
 
 def tree_faults(trees: Any, taken: Sequence[str] = (), not_for_kafka: Sequence[str] = ()) -> list[str]:
