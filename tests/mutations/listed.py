@@ -3904,7 +3904,7 @@ MUTATIONS = [
         (
             "systemd does not read the unit of Mosquitto anew",
             "test_what_was_just_written_restarts_and_systemd_reads_a_unit_anew",
-            '        reload: "{{ _mosquitto_drop_in in __mosquitto_written.changed_paths }}"\n',
+            '    reload: "{{ _mosquitto_drop_in in __mosquitto_written.changed_paths }}"\n',
             "",
         ),
         (
