@@ -89,11 +89,15 @@ def test_rules_of_the_owner_take_the_place_of_those_of_the_role_alone(tmp_path: 
 
 
 def test_its_password_is_for_itself_and_is_said_nowhere(tmp_path: Path) -> None:
-    files, said = deployed(tmp_path, host(tmp_path), "-vvv", "--diff")
-    password, config = files["/etc/raspi-kafka/alerting.password"], files["/etc/raspi-kafka/alert.yml"]
+    one = host(tmp_path)
+    files, said = deployed(tmp_path, one, "-vvv", "--diff")
+    path = "/etc/raspi-kafka/alerting.password"
+    password, config = files[path], files["/etc/raspi-kafka/alert.yml"]
     assert password["content"] == f"{SAID_TO_NOBODY}\n"
-    assert [(one["group"], one["mode"]) for one in (password, config)] == [(UNIT, "0640")] * 2
+    assert [(file["group"], file["mode"]) for file in (password, config)] == [(UNIT, "0640")] * 2
     assert SAID_TO_NOBODY not in said
+    quiet = [given["_ansible_no_log"] for given in one.given("host_files") if path in str(given["files"])]
+    assert quiet == [True], "a real module would return what it was given"
 
 
 def test_only_the_bridge_has_a_folder_for_its_state(tmp_path: Path) -> None:
