@@ -111,8 +111,10 @@ if t.TYPE_CHECKING:
     from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_device import Device
     from kafka import KafkaConsumer
 
-ALERTS, HEARTBEAT = "alerts", "raspi-kafka-heartbeat"
-FIRING, RESOLVED = "FIRING", "RESOLVED"
+ALERTS = "alerts"
+HEARTBEAT = "raspi-kafka-heartbeat"
+FIRING = "FIRING"
+RESOLVED = "RESOLVED"
 
 
 class Log:
