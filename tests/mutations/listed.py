@@ -1989,7 +1989,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "plugins/modules/publish_consume.py",
+        "plugins/module_utils/_mqtt_device.py",
         "plugins/modules/test_publish_consume.py",
         (
             "a refused connection is used",
@@ -2018,14 +2018,52 @@ MUTATIONS = [
         (
             "a proof reads what was there before",
             "test_only_what_comes_from_now_on_and_is_of_this_run_counts",
-            "            consumer.seek(place, offset)",
-            "            pass",
+            "        consumer.seek(place, offset)",
+            "        pass",
         ),
+    ),
+    *of(
+        "plugins/modules/publish_consume.py",
+        "plugins/modules/test_publish_consume.py",
         (
             "messages of another run count",
             "test_only_what_comes_from_now_on_and_is_of_this_run_counts",
             'if self.mark in (record.value or b"")',
             "if True",
+        ),
+    ),
+    *of(
+        "plugins/modules/raise_resolve.py",
+        "plugins/modules/test_raise_resolve.py",
+        (
+            "a proof of alerting begins where there is none",
+            "test_where_alerting_was_never_deployed_nothing_is_published",
+            "        if missing := {ALERTS, HEARTBEAT} - consumer.topics():\n",
+            "        if missing := set():\n",
+        ),
+        (
+            "what is not committed proves something",
+            "test_an_alert_is_raised_and_resolved_once_each",
+            ', isolation_level="read_committed"',
+            "",
+        ),
+        (
+            "an alert that is there twice is none too many",
+            "test_a_failure_says_which_hop_it_was",
+            "if counts != {FIRING: 1, RESOLVED: 1}:",
+            "if not counts:",
+        ),
+        (
+            "alerting that does not run is told as a missing rule",
+            "test_a_failure_says_which_hop_it_was",
+            "        if not alive:\n",
+            "        if False:\n",
+        ),
+        (
+            "what an earlier proof has left is not ended first",
+            "test_an_alert_that_an_earlier_proof_has_left_is_not_taken_for_its_own",
+            "            proof.publish(0, 1)",
+            "            proof",
         ),
     ),
     # --- what modules share
@@ -2665,6 +2703,12 @@ MUTATIONS = [
     *of(
         "plugins/filter/tree_faults.py",
         "plugins/filter/test_tree_faults.py",
+        (
+            "a tree may take alerts back to Kafka",
+            "test_a_tree_is_not_where_alerting_publishes",
+            "        if overlap(tree, place):\n",
+            "        if False:\n",
+        ),
         (
             "a tree may be the broker's own",
             "test_what_is_no_filter_is_refused",
@@ -3549,10 +3593,20 @@ MUTATIONS = [
         "roles/kraft_broker/tasks/start.yml",
         "test_refusals.py",
         (
-            "a broker that does not start is no failure",
+            "what it means that a broker does not start is not told",
             "test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines",
-            "ansible.builtin.fail:",
-            "ansible.builtin.debug:",
+            "    means: Kafka on {{ inventory_hostname }} does not serve clients\n",
+            "",
+        ),
+    ),
+    *of(
+        "plugins/action/unit_started.py",
+        "test_refusals.py",
+        (
+            "where an exception came from takes the room of its cause",
+            "test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines",
+            " and not _TRACE.match(line)",
+            "",
         ),
     ),
     *of(
@@ -3850,14 +3904,14 @@ MUTATIONS = [
         (
             "systemd does not read the unit of Mosquitto anew",
             "test_what_was_just_written_restarts_and_systemd_reads_a_unit_anew",
-            '        reload: "{{ _mosquitto_drop_in in __mosquitto_written.changed_paths }}"\n',
+            '    reload: "{{ _mosquitto_drop_in in __mosquitto_written.changed_paths }}"\n',
             "",
         ),
         (
-            "a Mosquitto that does not start is no failure",
+            "what it means that Mosquitto does not start is not told",
             "test_a_broker_that_does_not_start_is_a_failure_with_its_last_lines",
-            "ansible.builtin.fail:",
-            "ansible.builtin.debug:",
+            '    means: "{{ _mosquitto_start_failed }}"\n',
+            "",
         ),
     ),
     *of(
@@ -3903,11 +3957,65 @@ MUTATIONS = [
             "that: __mqtt_bridge_paths | difference(__mqtt_bridge_objects) | length == 0",
             "that: true",
         ),
+    ),
+    *of(
+        "roles/mqtt_bridge/tasks/metrics_port.yml",
+        "test_refusals.py",
         (
             "a port for metrics is taken from another program",
             REFUSED_FOR("the metrics' port of another program"),
             "that: __mqtt_bridge_taken | length == 0",
             "that: true",
+        ),
+    ),
+    *of(
+        "roles/mqtt_bridge/tasks/service.yml",
+        "test_alerting.py",
+        (
+            "a service is restarted with a configuration that it refuses",
+            "test_a_configuration_that_it_refuses_does_not_end_what_runs",
+            "that: __mqtt_bridge_valid.rc == 0",
+            "that: true",
+        ),
+        (
+            "a service is not restarted with something new to read",
+            "test_it_is_restarted_only_with_something_new_to_read[changed]",
+            "    restarted: \"{{ __mqtt_bridge_changed.stdout | default('[]') | from_json | length > 0 }}\"\n",
+            "",
+        ),
+        (
+            "the password of a service is said",
+            "test_its_password_is_for_itself_and_is_said_nowhere",
+            "  no_log: true\n",
+            "",
+        ),
+    ),
+    *of(
+        "roles/alerting/tasks/preflight.yml",
+        "test_refusals.py",
+        (
+            "the metrics of alerting may have the port of the bridge's",
+            REFUSED_FOR("metrics of alerting on the port of the bridge's"),
+            "[mosquitto_port | int, mqtt_bridge_metrics_port | int]",
+            "[mosquitto_port | int]",
+        ),
+        (
+            "a topic of alerting may be declared otherwise",
+            REFUSED_FOR("topics of alerting"),
+            "that: __alerting_declared | length == 0",
+            "that: true",
+        ),
+        (
+            "rules that cannot be followed are deployed",
+            REFUSED_FOR("rules with a misspelt key"),
+            "that: __alerting_read.rc == 0",
+            "that: true",
+        ),
+        (
+            "the owner's rules are not read together with those of the proof",
+            REFUSED_FOR("rules with the name of one of the proof's"),
+            '    _alerting_rules: "{{ _alerting_rules_here }}"\n',
+            '    _alerting_rules: "{{ _alerting_rules_here[:1] }}"\n',
         ),
     ),
     *of(
@@ -4950,8 +5058,8 @@ MUTATIONS = [
         (
             "a stall makes devices forgotten",
             "test_nobody_is_forgotten_for_a_stall",
-            "if seen.until_ms - max(each.last_ms, seen.since_ms) > self._forget_ms]",
-            "if seen.until_ms - each.last_ms > self._forget_ms]",
+            "if seen.until_ms - max(each.last_ms, seen.since_ms) > each.forget_ms]",
+            "if seen.until_ms - each.last_ms > each.forget_ms]",
         ),
         (
             "a look at one partition is one at all",
@@ -5000,7 +5108,7 @@ MUTATIONS = [
         (
             "a silence may be forgotten before it is told",
             "test_a_rule_is_refused",
-            "one.kind.after_ms >= forget_ms:",
+            "one.kind.after_ms >= one.forget_ms:",
             "False:",
         ),
         (
