@@ -20,7 +20,10 @@ _HOPS = {
 
 
 def proof_line(proof: dict[str, Any]) -> str:
-    """One result of produce_consume or publish_consume in words."""
+    """One result of produce_consume, publish_consume or raise_resolve in words."""
+    if "alert_id" in proof:
+        told = [f"{state} once, {took} ms after" for state, took in proof["decided_ms"].items()]
+        return f"{', '.join(told)} the message that decided was in Kafka"
     if "hops" in proof:
         times = [
             f"{said} after {proof['hops'][hop]['p50_ms']:.1f} / {proof['hops'][hop]['p99_ms']:.1f} ms"

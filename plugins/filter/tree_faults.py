@@ -23,6 +23,11 @@ options:
     type: list
     elements: str
     default: []
+  not_for_kafka:
+    description: Filters below which alerting publishes what is in Kafka already.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -144,13 +149,20 @@ def faults_between(filters: Sequence[str]) -> Iterator[str]:
             )
 
 
-def tree_faults(trees: Any, taken: Sequence[str] = ()) -> list[str]:
+def faults_below(filters: Sequence[str], not_for_kafka: Sequence[str]) -> Iterator[str]:
+    """Filters that match what is not for Kafka."""
+    for one, other in itertools.product(filters, not_for_kafka):
+        if overlap(one, other):
+            yield f"The tree {one} overlaps {other}, where alerting publishes what is in Kafka already. Name another."
+
+
+def tree_faults(trees: Any, taken: Sequence[str] = (), not_for_kafka: Sequence[str] = ()) -> list[str]:
     """See DOCUMENTATION."""
     if not isinstance(trees, list):
         return [f"mosquitto_trees is {'a text' if isinstance(trees, str) else 'no list'} ({trees!r}). {_AS_A_LIST}"]
     found = [fault for tree in trees for fault in faults_of(tree)]
     filters = [tree["filter"] for tree in trees if isinstance(tree, Mapping) and is_filter(tree.get("filter"))]
-    return found + list(faults_between([*taken, *filters]))
+    return [*found, *faults_between([*taken, *filters]), *faults_below(filters, not_for_kafka)]
 
 
 class FilterModule:

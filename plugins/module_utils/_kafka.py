@@ -311,14 +311,15 @@ def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
 
 
 @contextmanager
-def consumer_client(params: Mapping[str, t.Any]) -> Iterator[KafkaConsumer]:
+def consumer_client(params: Mapping[str, t.Any], **more: t.Any) -> Iterator[KafkaConsumer]:
     """A consumer of no group, for a look at topics.
 
+    :param more: further options of KafkaConsumer.
     :raises ExpectedError: no broker can be reached.
     """
     options = client_options(params)
     try:
-        consumer = KafkaConsumer(**options, enable_auto_commit=False, allow_auto_create_topics=False)
+        consumer = KafkaConsumer(**options, **more, enable_auto_commit=False, allow_auto_create_topics=False)
     except (KafkaError, OSError) as error:
         raise cannot_reach(options["bootstrap_servers"]) from error
     try:

@@ -18,6 +18,7 @@ author:
   - raspi.kafka contributors (@raspi-kafka)
 extends_documentation_fragment:
   - raspi.kafka._kafka
+  - raspi.kafka._device
   - raspi.kafka._attributes
   - raspi.kafka._attributes.kafka
 attributes:
@@ -31,38 +32,10 @@ attributes:
     details:
       - The task is never reported as changed, although each run leaves its messages in the topic until its retention.
 options:
-  mqtt_host:
-    description: Where the MQTT broker is.
-    type: str
-    required: true
-  mqtt_port:
-    description: Its port.
-    type: int
-    default: 1883
-  device:
-    description: The device's user name at the MQTT broker, which is the key of its records too.
-    type: str
-    required: true
-  password:
-    description: The device's password.
-    type: str
-    required: true
-  mqtt_topic:
-    description: Where the device publishes.
-    type: str
-    required: true
-  topic:
-    description: The Kafka topic in which the messages have to arrive.
-    type: str
-    required: true
   messages:
     description: Number of messages.
     type: int
     default: 20
-  timeout:
-    description: Seconds in which all of it has to be done (5 to 3600).
-    type: int
-    default: 60
   one_clock:
     description:
       - Whether this host has the clock by which the bridge and the Kafka broker go. Only then their hops can be told
@@ -129,18 +102,22 @@ reason:
   sample: unreachable
 """
 
-import threading
 import time
 import typing as t
-from contextlib import contextmanager, suppress
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     CONNECTION_ARGSPEC,
-    ExpectedError,
     consumer_client,
     run,
-    this_host,
+)
+from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_device import (
+    DEVICE_ARGSPEC,
+    RANGES,
+    check_ranges,
+    connected,
+    from_now_on,
+    partitions_of,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_proof import (
     Published,
@@ -152,109 +129,12 @@ from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_proof import (
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._proof import new_run_id
 
-with suppress(ImportError):  # _kafka.require_kafka_python() has the sentence for it; both stand in one lock file
-    from kafka import TopicPartition
-    from paho.mqtt.client import Client, MQTTv5
-    from paho.mqtt.enums import CallbackAPIVersion
-
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from kafka import KafkaConsumer
-    from paho.mqtt.reasoncodes import ReasonCode
 
-NO_SUBSCRIBER = 0x10  # reason codes of MQTT 5, 3.4.2.1
-NOT_AUTHORIZED = 0x87
 BETWEEN = 0.005  # seconds; a device does not wait for nothing either
-HINTS = {
-    NO_SUBSCRIBER: (
-        "no_subscriber",
-        "nobody reads it: look whether the bridge has its session (systemctl status raspi-kafka-bridge)",
-    ),
-    NOT_AUTHORIZED: ("refused", "the device may not publish there: look at the ACL in /etc/raspi-kafka/mosquitto"),
-}
-
-
-class Device:
-    """An MQTT 5 client of one user; paho runs its connection in a thread."""
-
-    def __init__(self, params: Mapping[str, t.Any]) -> None:
-        self.params = params
-        self.where = f"{params['mqtt_host']}:{params['mqtt_port']}"
-        self.answered = threading.Event()
-        self.answer: ReasonCode | None = None
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id=params["device"], protocol=MQTTv5)
-        self.client.username_pw_set(params["device"], params["password"])
-        self.client.on_connect = lambda _client, _data, _flags, reason, _properties: self.told(reason)
-        self.client.on_publish = lambda _client, _data, _mid, reason, _properties: self.told(reason)
-
-    def told(self, reason: ReasonCode) -> None:
-        self.answer = reason
-        self.answered.set()
-
-    def wait(self, seconds: float, what: str) -> ReasonCode:
-        """The broker's answer.
-
-        :raises ExpectedError: there is none in time.
-        """
-        if not self.answered.wait(seconds):
-            raise ExpectedError(
-                f"Mosquitto at {self.where} did not acknowledge {what} within {seconds:.0f} s.", reason="timeout"
-            )
-        return self.answer
-
-    def connect(self, seconds: float) -> None:
-        """:raises ExpectedError: the broker cannot be reached, or does not let the device in."""
-        try:
-            self.client.connect(self.params["mqtt_host"], self.params["mqtt_port"])
-        except OSError as error:
-            raise ExpectedError(
-                f"Mosquitto cannot be reached at {self.where} from {this_host()}: "
-                f"{(error.strerror or str(error)).lower()}. Look whether it runs (systemctl status mosquitto), and "
-                "whether a firewall is between.",
-                reason="unreachable",
-            ) from error
-        self.client.loop_start()
-        reason = self.wait(seconds, "the connection")
-        if reason.is_failure:
-            raise ExpectedError(
-                f"Mosquitto at {self.where} does not let {self.params['device']} in: {str(reason).lower()}. Its "
-                "password there is not the one in the credentials of this inventory.",
-                reason="refused",
-            )
-
-    def publish(self, payload: bytes, seconds: float) -> Published:
-        """Send one message and wait for its PUBACK.
-
-        :raises ExpectedError: there is none, or it says that the message goes nowhere.
-        """
-        topic = self.params["mqtt_topic"]
-        self.answered.clear()
-        sent, begin = time.time(), time.perf_counter()
-        self.client.publish(topic, payload, qos=1)
-        reason = self.wait(seconds, f"a message on {topic}")
-        took = (time.perf_counter() - begin) * 1000
-        if reason.is_failure or reason.value == NO_SUBSCRIBER:
-            kind, hint = HINTS.get(reason.value, ("not_acknowledged", "look into its journal"))
-            raise ExpectedError(
-                f"Mosquitto at {self.where} took a message on {topic}, and says '{str(reason).lower()}': {hint}.",
-                reason=kind,
-            )
-        return Published(payload, sent, took)
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-@contextmanager
-def connected(params: Mapping[str, t.Any], seconds: float) -> Iterator[Device]:
-    device = Device(params)
-    try:
-        device.connect(seconds)
-        yield device
-    finally:
-        device.close()
 
 
 class Reader:
@@ -264,12 +144,7 @@ class Reader:
         self.found: list[Stored] = []
         self.mark = f'"{run_id}"'.encode()
         self.consumer = consumer
-        partitions = consumer.partitions_for_topic(topic)
-        if not partitions:
-            raise ExpectedError(f"Topic {topic} does not exist. Declare it in topics_declared.", reason="invalid")
-        consumer.assign([TopicPartition(topic, number) for number in partitions])
-        for place, offset in consumer.end_offsets(consumer.assignment()).items():
-            consumer.seek(place, offset)
+        from_now_on(consumer, partitions_of(consumer, topic))
 
     def poll(self, seconds: float) -> None:
         """Take what has come within some seconds."""
@@ -283,12 +158,6 @@ class Reader:
                 for record in records
                 if self.mark in (record.value or b"")
             ]
-
-
-def check_options(params: Mapping[str, t.Any]) -> None:
-    for name, low, high in (("messages", 1, 100000), ("timeout", 5, 3600), ("mqtt_port", 1, 65535)):
-        if not low <= params[name] <= high:
-            raise ExpectedError(f"{name} is {params[name]}. Choose {low} to {high}.", reason="invalid")
 
 
 def publish_and_read(params: Mapping[str, t.Any], run_id: str) -> tuple[list[Published], list[Stored]]:
@@ -310,7 +179,7 @@ def publish_and_read(params: Mapping[str, t.Any], run_id: str) -> tuple[list[Pub
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    check_options(params)
+    check_ranges(params, {"messages": (1, 100000), **RANGES})
     run_id = new_run_id()
     published, found = publish_and_read(params, run_id)
     records = judge(published, found, params["device"], params["mqtt_topic"])
@@ -329,14 +198,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_ARGSPEC,
-            "mqtt_host": {"type": "str", "required": True},
-            "mqtt_port": {"type": "int", "default": 1883},
-            "device": {"type": "str", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "mqtt_topic": {"type": "str", "required": True},
-            "topic": {"type": "str", "required": True},
+            **DEVICE_ARGSPEC,
             "messages": {"type": "int", "default": 20},
-            "timeout": {"type": "int", "default": 60},
             "one_clock": {"type": "bool", "default": False},
         },
         supports_check_mode=False,

@@ -30,7 +30,8 @@ options:
         default: {}
       proofs:
         description:
-          - Results of M(raspi.kafka.produce_consume) and M(raspi.kafka.publish_consume) by the place where they ran.
+          - Results of M(raspi.kafka.produce_consume), M(raspi.kafka.publish_consume) and M(raspi.kafka.raise_resolve)
+            by what they prove.
         type: dict
         default: {}
       warnings:

@@ -13,7 +13,8 @@ description:
   - Enables a unit, loads it anew where its file has changed, starts it, and waits until it is active.
   - A wait of over 15 s prints the unit's own status text every 15 s.
   - A start that is under way is waited for. One that systemd would only try again later is tried at once.
-  - A start that fails is an error at once, whether or not systemd will try again.
+  - A start that fails is an error at once, whether or not systemd will try again. With O(means) it has the last
+    lines of the unit's journal.
 author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
@@ -45,6 +46,14 @@ options:
     description: Whether to wait until it is active. Units that wait for each other are first let start on all hosts.
     type: bool
     default: true
+  means:
+    description: What a failure means for the user, as a sentence without its full stop.
+    type: str
+    default: ''
+  spared:
+    description: What a failure has not harmed, as a sentence for the end of its message.
+    type: str
+    default: ''
   again:
     description: Set by the action plugin from its second call on, which only waits.
     type: bool
@@ -63,6 +72,7 @@ EXAMPLES = r"""
   raspi.kafka.unit_started:
     name: kafka.service
     limit: 3600
+    means: Kafka on pi1 does not serve clients
 """
 
 RETURN = r"""
@@ -246,6 +256,8 @@ def main() -> None:
             "idle_status": {"type": "str", "default": ""},
             "idle_limit": {"type": "int", "default": 300},
             "wait": {"type": "bool", "default": True},
+            "means": {"type": "str", "default": ""},
+            "spared": {"type": "str", "default": ""},
             "again": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

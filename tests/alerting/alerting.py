@@ -42,7 +42,7 @@ class Alerting(Notified):
         wanted = {
             "kafka": {"bootstrap_servers": [kafka.server]},
             "instance": "pi",  # a static member of the group, which would be waited for otherwise
-            "rules": str(root / "rules.yml"),
+            "rules": [str(root / "rules.yml")],
             "mqtt": {"port": mosquitto.port, "username": USER, "password_file": str(root / "password")},
             "metrics": {"port": port},
             **more,

@@ -47,6 +47,7 @@ SHARDS = {
                 "tests/hosts/mqtt.py",
                 "roles/mosquitto/*",
                 "roles/mqtt_bridge/*",
+                "roles/alerting/*",
                 "playbooks/*device*",
             ),
             *(
@@ -54,7 +55,8 @@ SHARDS = {
                 "plugins/action/mosquitto_*.py",
                 "plugins/plugin_utils/_credentials.py",
             ),
-            *("plugins/modules/publish_consume.py", "plugins/module_utils/_mqtt_proof.py"),
+            *("plugins/modules/publish_consume.py", "plugins/modules/raise_resolve.py"),
+            *("plugins/module_utils/_mqtt_proof.py", "plugins/module_utils/_mqtt_device.py"),
             *("plugins/modules/last_records.py", "plugins/filter/tree_faults.py", "plugins/filter/last_heard.py"),
         ),
     ),

@@ -17,7 +17,8 @@ OWN_LISTENER = LISTENER.replace("x.service", "system.slice/mosquitto.service")
 TASMOTA = [{"filter": "tele/+/#", "reads": ["cmnd/+/#", "cmnd/tasmotas/#"]}, {"filter": "stat/+/#"}]
 ZIGBEE = [{"filter": "zigbee2mqtt/+/#", "publishers": ["zigbee2mqtt", "home"], "reads": ["zigbee2mqtt/#"]}]
 NO_FILE = {"failed": True, "msg": "file not found"}
-OWN_FILTERS = ("devices/+/#", "raspi-kafka-verify/+/#")
+OWN_FILTERS = ("devices/+/#", "raspi-kafka-verify/+/#", "raspi-kafka-heartbeat/+/#")
+SERVICES = {"raspi-kafka-alerting", "raspi-kafka-bridge", "raspi-kafka-verify"}
 
 
 def subscribed(*filters: str) -> list[dict[str, str]]:
@@ -100,6 +101,9 @@ CASES = {
     "trees that overlap": case("Refuse trees that cannot be", "devices/+/# and +/x overlap", "mosquitto_trees", OFF)(
         mosquitto_trees=[{"filter": "+/x"}]
     ),
+    "a tree where alerting publishes": case(
+        "Refuse trees that cannot be", "The tree alerts/+/# overlaps alerts/#, where alerting publishes", OFF
+    )(mosquitto_trees=[{"filter": "alerts/+/#", "publishers": ["home"]}]),
     "trees as a text": case("Refuse trees that cannot be", "mosquitto_trees is a text")(mosquitto_trees="tele/+/#"),
     "a low port": SETTINGS(mosquitto_port=883),
     "a port that is none": SETTINGS(mosquitto_port=65536),
@@ -188,6 +192,7 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "user raspi-kafka-bridge",
         "topic read devices/+/#",
         "topic read raspi-kafka-verify/+/#",
+        "topic read raspi-kafka-heartbeat/+/#",
         "topic read tele/+/#",
         "topic read stat/+/#",
         "topic read zigbee2mqtt/+/#",
@@ -195,6 +200,9 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "user home",
         "topic write zigbee2mqtt/+/#",
         "topic read zigbee2mqtt/#",
+        "user raspi-kafka-alerting",
+        "topic write raspi-kafka-heartbeat/+/#",
+        "topic write alerts/#",
         "user raspi-kafka-verify",
         "topic write raspi-kafka-verify/+/#",
         "user zigbee2mqtt",
@@ -205,6 +213,7 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "pattern read cmnd/%u/#",
         "pattern read cmnd/tasmotas/#",
         "pattern write stat/%u/#",
+        "pattern read alerts/%u",
     ]
 
 
@@ -215,7 +224,13 @@ def test_nobody_publishes_in_a_tree_before_the_bridge_has_subscribed_it(tmp_path
     code, said = deploy(tmp_path, one)
     assert code == 0, said
     rights = [line for line in counting(files(one)["acl"]) if "write" in line or "cmnd" in line]
-    assert rights == ["topic write raspi-kafka-verify/+/#", "pattern write devices/%u/#", "pattern write stat/%u/#"]
+    assert rights == [
+        "topic write raspi-kafka-heartbeat/+/#",
+        "topic write alerts/#",
+        "topic write raspi-kafka-verify/+/#",
+        "pattern write devices/%u/#",
+        "pattern write stat/%u/#",
+    ]
 
 
 @pytest.mark.parametrize("note", [NO_FILE, file('{"client_id": "x", "subs')])
@@ -227,7 +242,7 @@ def test_a_lost_note_of_the_bridge_takes_no_rights_away(tmp_path: Path, note: di
     code, said = deploy(tmp_path, one)
     assert code == 0, said
     rights = {line for line in counting(files(one)["acl"]) if "write" in line}
-    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#"}
+    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#", "topic write alerts/#"}
     assert "kitchen" in one.given("mosquitto_users")[-1]["users"]
 
 
@@ -279,7 +294,7 @@ def test_debians_own_command_is_replaced_and_not_added_to(deployed: Deployed) ->
 
 def test_services_and_publishers_get_passwords_and_devices_keep_theirs(deployed: Deployed) -> None:
     kept = credentials(deployed.root)
-    assert kept.keys() == {"kitchen", "home", "zigbee2mqtt", "raspi-kafka-bridge", "raspi-kafka-verify"}
+    assert kept.keys() == {"kitchen", "home", "zigbee2mqtt", *SERVICES}
     assert kept["kitchen"] == "the-password-of-the-kitchen"
     asked, wanted = deployed.host.given("mosquitto_users")
     assert (asked["_ansible_check_mode"], wanted["users"]) == (True, kept)
@@ -291,7 +306,7 @@ def test_devices_wait_until_mosquitto_keeps_a_session_for_the_bridge(tmp_path: P
     one = host(tmp_path, answers={"slurp": [NO_FILE]})
     code, said = deploy(tmp_path, one)
     assert code == 0, said
-    assert one.given("mosquitto_users")[-1]["users"].keys() == {"raspi-kafka-bridge", "raspi-kafka-verify"}
+    assert one.given("mosquitto_users")[-1]["users"].keys() == SERVICES
     assert credentials(tmp_path)["kitchen"] == "k"
 
 
@@ -306,11 +321,7 @@ def test_a_dry_run_says_who_would_be_added_and_draws_nothing(tmp_path: Path) -> 
     code, said = deploy(tmp_path, one, arguments=("--check",))
     assert code == 0, said
     assert credentials(tmp_path) == {"kitchen": "k"}
-    assert one.given("mosquitto_users")[-1]["users"] == {
-        "kitchen": "k",
-        "raspi-kafka-bridge": "",
-        "raspi-kafka-verify": "",
-    }
+    assert one.given("mosquitto_users")[-1]["users"] == {"kitchen": "k", **dict.fromkeys(SERVICES, "")}
 
 
 # --- Debian 12 and its backports
@@ -465,7 +476,9 @@ def test_a_device_gets_a_password_and_its_owner_what_it_needs(tmp_path: Path) ->
 
 
 def test_a_device_that_is_there_changes_nothing_and_is_told_the_same(tmp_path: Path) -> None:
-    known(tmp_path, **{"kitchen": "k", "raspi-kafka-bridge": "b", "raspi-kafka-verify": "v"})
+    known(
+        tmp_path, **{"kitchen": "k", "raspi-kafka-alerting": "a", "raspi-kafka-bridge": "b", "raspi-kafka-verify": "v"}
+    )
     before = (tmp_path / "credentials" / "pi1.yml").read_text()
     one, said = device(tmp_path, "-e", "add=kitchen")
     assert (tmp_path / "credentials" / "pi1.yml").read_text() == before

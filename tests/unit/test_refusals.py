@@ -73,6 +73,7 @@ def role(tmp_path: Path, one: Host, name: str, **more: str) -> tuple[int, dict[s
     return code, failures(said)
 
 
+URL = "http://pi2:9093"
 UNBOUNDED = {"name": "t", "partitions": 1, "configs": {"retention.bytes": -1}}
 ARCHIVED = case(
     "kraft_broker : Say why there is no archive", "there is no such file", {"stat": [{"stat": {"exists": False}}]}
@@ -83,6 +84,16 @@ KEYS = case("kraft_broker : Refuse keys that have a variable of their own", "wit
 WRONG_HOST = "kraft_broker : Refuse a host that cannot run it"
 PORTS = "kraft_broker : Refuse ports that another program has"
 BRIDGE = case("mqtt_bridge : Refuse contradictory settings", "do not fit: mqtt_bridge_linger_ms must be from 0 to 1000")
+ALERTING = case(
+    "alerting : Refuse a port that something else of this collection has", "from 1024 to 65535 and no other's"
+)
+
+
+def unfollowed(text: str, **variables: Any) -> Case:
+    """What the program itself refuses, on the control node."""
+    return case("alerting : Refuse what cannot be followed", text)(**variables)
+
+
 SCHEMA = case(
     "mqtt_bridge : Refuse schemas that are no JSON",
     "of mqtt_bridge_schemas cannot be read on the control node, or is no JSON object",
@@ -185,6 +196,34 @@ CASES = {
         topics_declared=[{"name": "telemetry", "partitions": 1}, {"name": "tasmota", "state": "absent"}],
         mosquitto_trees=[{"filter": "tele/+/#", "topic": "tasmota"}],
     ),
+    "a low port for metrics of alerting": ALERTING(alerting_metrics_port=80),
+    "metrics of alerting on the port of the bridge's": ALERTING(alerting_metrics_port=9465),
+    "a port for metrics of alerting that is none": unfollowed("(metrics.port: 65536", alerting_metrics_port=65536),
+    "a pipeline that stalls at once": unfollowed("(stalled_after: 4.0 is out of", alerting_stalled_after="4s"),
+    "a time that is none": unfollowed("stalled_after: 15 is not a duration", alerting_stalled_after=15),
+    "Alertmanagers as a text": unfollowed("alertmanager.urls: 'http://pi2:9093' is", alerting_alertmanager_urls=URL),
+    "an Alertmanager without a scheme": unfollowed("alertmanager.urls[0]: ", alerting_alertmanager_urls=["pi2:9093"]),
+    "a webhook with a password": unfollowed(
+        "webhook.url: it has a pass", alerting_webhook_url="https://me:secret@pi2/"
+    ),
+    "topics of alerting": case(
+        "alerting : Refuse topics that are declared otherwise than alerting needs them",
+        "topics_declared has alerts, alerting-state, which the role of alerting makes",
+    )(topics_declared=[{"name": "telemetry"}, {"name": "alerts"}, {"name": "alerting-state"}]),
+    "rules with a misspelt key": unfollowed(
+        "/rules.yml:3: rules[0].treshold: there is no such key; did you mean `threshold`?). Correct that",
+        alerting_rules="{root}/rules.yml",
+    ),
+    "rules that are not there": unfollowed("/nowhere.yml: it can't be read: No", alerting_rules="/nowhere.yml"),
+    "rules with the name of one of the proof's": unfollowed(
+        "/roles/alerting/files/proof-rules.yml:5: rules[0].name: a rule of /",
+        alerting_rules="{root}/proof.yml",
+    ),
+    "the metrics' port of alerting's of another program": case(
+        "mqtt_bridge : Refuse a metrics port that another program has",
+        "give the metrics of raspi-kafka-alerting another port with alerting_metrics_port",
+        {"command": [{"stdout": LISTENER.replace(":9092", ":9466")}]},
+    )(),
     "the metrics' port of another program": case(
         "mqtt_bridge : Refuse a metrics port that another program has",
         "taken by python3 (pid 7)",
@@ -198,12 +237,14 @@ def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """Case -> task and message, from one run of the play over all cases that are asked for."""
     root = tmp_path_factory.mktemp("refusals")
     (root / "kafka.tgz").write_bytes(ARCHIVE)
+    (root / "rules.yml").write_text("rules:\n  - name: hot\n    treshold: {field: temperature, above: 80}\n")
+    (root / "proof.yml").write_text("rules:\n  - name: raspi-kafka-verify\n    silence: {after: 1m}\n")
     asked = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
     hosts = {}
     for number, name in enumerate(name for name in CASES if name in asked):
         one = CASES[name]
         variables = {
-            key: value.format(archive=root / "kafka.tgz") if isinstance(value, str) else value
+            key: value.format(archive=root / "kafka.tgz", root=root) if isinstance(value, str) else value
             for key, value in one.variables.items()
         }
         hosts[name] = host(root, f"pi{number}", one.answers, one.facts, **variables)
@@ -266,7 +307,7 @@ def test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself(pa
     asked = pair.hosts[0].given("pi_host_check")[0]
     assert asked["log_dirs"] == ["/mnt/ssd"]
     # A text for ansible-core 2.17, a number for later ones; the module takes both.
-    assert int(asked["keeps"]) == 3 * (100 + 1) * MIB + 2 * 64 * MIB + (440 + 144) * MIB
+    assert int(asked["keeps"]) == 3 * (100 + 1) * MIB + 2 * 64 * MIB + (440 + 144 + 77) * MIB
     assert (int(asked["unlimited"]), int(asked["ballast_mb"])) == (2, 128)
     assert asked["topics"][:2] == ["t", "u"]
 

@@ -23,9 +23,10 @@ def test_a_device_reaches_kafka_from_the_pi_and_from_here() -> None:
     assert run.code == 0
     assert run.text.count("20 published over MQTT, 20 in Kafka in their order; acknowledged by Mosquitto after") == 2
     assert "at the bridge after" in run.text
+    assert re.search(r"FIRING once, \d+ ms after, RESOLVED once, \d+ ms after the message", run.text)
 
 
-@pytest.mark.parametrize("unit", ["mosquitto.service", "raspi-kafka-bridge.service"])
+@pytest.mark.parametrize("unit", ["mosquitto.service", "raspi-kafka-bridge.service", "raspi-kafka-alerting.service"])
 def test_a_unit_is_enabled_active_and_sandboxed(unit: str, on: OnPi) -> None:
     assert on(f"systemctl is-enabled {unit} && systemctl is-active {unit}").split() == ["enabled", "active"]
     told = on(f"systemd-analyze security --no-pager {unit} | tail -n 1")

@@ -39,7 +39,7 @@ def main_pid(on: OnPi, unit: str) -> int:
     return int(on(f"systemctl show --property MainPID --value {unit}"))
 
 
-@pytest.mark.parametrize("unit", ["mosquitto", "raspi-kafka-bridge", "kafka"])
+@pytest.mark.parametrize("unit", ["mosquitto", "raspi-kafka-bridge", "raspi-kafka-alerting", "kafka"])
 def test_what_is_killed_comes_back_and_messages_go_on(unit: str, on: OnPi, pi: host.Host, arriving: Records) -> None:
     before = main_pid(on, unit)
     on(f"kill -KILL {before}")
@@ -80,7 +80,7 @@ def test_after_a_power_cut_everything_comes_back_by_itself(on: OnPi, pi: host.Ho
     host.kill(pi.container)
     host.start(pi.container)
     wait_until(lambda: on("systemctl is-active kafka", check=False) == "active", 180, "kafka comes back")
-    for unit in ("mosquitto", "raspi-kafka-bridge"):
+    for unit in ("mosquitto", "raspi-kafka-bridge", "raspi-kafka-alerting"):
         assert on(f"systemctl show --property ActiveState,NRestarts {unit}").split() == [
             "NRestarts=0",
             "ActiveState=active",

@@ -265,6 +265,15 @@ def test_a_device_that_is_not_heard_for_long_is_forgotten_with_all_that_fires() 
     assert bench.look(7200) == []
 
 
+def test_a_device_is_forgotten_as_soon_as_one_of_its_rules_says() -> None:
+    silent = "{name: quiet, devices: [p*], forget: 10m, silence: {after: 1m}}"
+    bench = Bench(f"[{silent}, {{name: hot, threshold: {{field: t, above: 80}}}}]")
+    bench.send(0, {"t": 81})
+    bench.send(0, {"t": 81}, "other")
+    assert bench.look(600) == ["FIRING pi 0"]
+    assert bench.look(601) == ["RESOLVED pi 0", "RESOLVED pi 0"]
+
+
 def test_nobody_is_forgotten_for_a_stall() -> None:
     bench = Bench("{forget: 1h, rules: [{name: hot, threshold: {field: t, above: 80}}]}")
     bench.send(0, {"t": 81})

@@ -150,6 +150,8 @@ THRESHOLD = "threshold: {field: t, above: 1}"
         ("name: a, silence: {}", "silence.after", "it is missing"),
         ("name: a, silence: {after: 0s}", "silence.after", "more than 0"),
         ("name: a, silence: {after: 7d}", "silence.after", "forgotten before that"),
+        ("name: a, forget: 1m, silence: {after: 1m}", "silence.after", "less than `forget` (60 s)"),
+        ("name: a, forget: 0d, silence: {after: 1m}", "forget", "more than 0"),
         ("name: a, clock: {off_by: 0s}", "clock.off_by", "more than 0"),
         ("name: a, dead_letters: {more_than: -1, within: 1m}", "dead_letters.more_than", "0 to 1000"),
         ("name: a, dead_letters: {more_than: 1001, within: 1m}", "dead_letters.more_than", "0 to 1000"),
@@ -171,3 +173,38 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         rules.load(file)
     assert str(refused.value).startswith(f"{file}:7: rules[1].threshold.clear: -6 is beyond the limit -5")
+
+
+# --- further files
+
+
+def files(tmp_path: Path, *texts: str) -> list[Path]:
+    paths = [tmp_path / f"{number}.yml" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return paths
+
+
+def test_further_files_have_rules_for_which_the_first_one_speaks(tmp_path: Path) -> None:
+    found = rules.load(
+        *files(tmp_path, f"late: 1m\nforget: 2d\nrules: [{HOT}]", "rules: [{name: quiet, silence: {after: 1d}}]")
+    )
+    assert [one.name for one in found.rules] == ["hot", "quiet"]
+    assert found.late_ms == 60_000
+    assert [one.forget_ms for one in found.rules] == [2 * 86_400_000] * 2
+
+
+def test_a_name_that_another_file_has_is_told_with_both(tmp_path: Path) -> None:
+    first, second = files(tmp_path, f"rules: [{HOT}]", f"rules:\n- {HOT}")
+    with pytest.raises(ConfigError) as refused:
+        rules.load(first, second)
+    assert str(refused.value).startswith(f"{second}:2: rules[0].name: a rule of {first} is called `hot` too")
+
+
+def test_a_further_file_has_rules_alone(tmp_path: Path) -> None:
+    first, second = files(tmp_path, f"rules: [{HOT}]", "late: 1m\nrules: []")
+    with pytest.raises(ConfigError, match="late: there is no such key"):
+        rules.load(first, second)
+    second.write_text("rules: []")
+    with pytest.raises(ConfigError, match="rules: it is empty"):
+        rules.load(first, second)

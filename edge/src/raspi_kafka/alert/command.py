@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WRONG = 2
 HELP = "judge what devices say, and what they do not say"
 RUN_HELP = "judge what comes into Kafka, until it is stopped"
-CHECK_HELP = "validate a rules file, and tell each rule in words"
+CHECK_HELP = "validate rules files, and tell each rule in words"
 TEST_HELP = "tell what rules would have done with recorded data"
 TEST_DESCRIPTION = f"""\
 {TEST_HELP.capitalize()}: a line for each alert, with its time, and in the end the counts of each rule. Of the pipeline
@@ -49,14 +49,14 @@ def add_run(parts: Commands) -> None:
     """Add `alert run`."""
     parser = parts.add_parser("run", help=RUN_HELP, description=f"{RUN_HELP.capitalize()}.")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the file alert.yml")
-    parser.add_argument("--check", action="store_true", help="validate it and the rules file that it names, and end")
+    parser.add_argument("--check", action="store_true", help="validate it and the rules files that it names, and end")
     parser.set_defaults(run=run)
 
 
 def add_check(parts: Commands) -> None:
     """Add `alert check`."""
     parser = parts.add_parser("check", help=CHECK_HELP, description=f"{CHECK_HELP.capitalize()}.")
-    parser.add_argument("rules", type=Path, metavar="RULES", help="the rules file")
+    parser.add_argument("rules", type=Path, nargs="+", metavar="RULES", help="the rules file, and further ones")
     parser.set_defaults(run=check)
 
 
@@ -96,11 +96,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def check(given: argparse.Namespace) -> int:
-    """Return 0, or 2 if the rules file is wrong."""
+    """Return 0, or 2 if a rules file is wrong."""
     from . import rules  # noqa: PLC0415
 
     try:
-        found = rules.load(given.rules)
+        found = rules.load(*given.rules)
     except settings.ConfigError as wrong:
         print(wrong, file=sys.stderr)
         return WRONG

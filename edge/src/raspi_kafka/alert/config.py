@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import settings
 from ..settings import REQUIRED, Address, ConfigError, Duration, Key, section
-from . import config_sinks, rules
+from . import config_sinks, given, rules
 
 METRICS_PORT = 9466
 
@@ -34,7 +34,7 @@ class Config:
 TOP = {
     "kafka": Key(dict, REQUIRED),
     "instance": Key(str, REQUIRED),
-    "rules": Key(str, REQUIRED),
+    "rules": Key(list, REQUIRED),
     # Above what a restart of Kafka on a Pi takes; heartbeats come every 2 s.
     "stalled_after": Key(Duration, Duration(15), least=5, most=3600),
     "mqtt": Key(dict, REQUIRED),
@@ -48,7 +48,7 @@ KAFKA = {"bootstrap_servers": Key(list, REQUIRED)}
 def load(path: Path) -> Config:
     """Return what a file says.
 
-    :raises ConfigError: it, or the rules file that it names, can't be read or can't be followed.
+    :raises ConfigError: it, or a rules file that it names, can't be read or can't be followed.
     """
     return settings.load(path, parse)
 
@@ -64,7 +64,7 @@ def parse(said: Any) -> Config:
     return Config(
         bootstrap_servers=settings.servers(kafka["bootstrap_servers"], "kafka.bootstrap_servers"),
         instance=top["instance"],
-        rules=rules_of(Path(top["rules"])),
+        rules=rules_of(given.texts(top["rules"], "rules")),
         stalled_after_s=top["stalled_after"],
         mqtt=config_sinks.mqtt(top["mqtt"], "mqtt"),
         alertmanager=config_sinks.alertmanager(alertmanager, "alertmanager") if alertmanager else None,
@@ -73,9 +73,11 @@ def parse(said: Any) -> Config:
     )
 
 
-def rules_of(path: Path) -> rules.Rules:
-    """Return the rules of the file, whose mistakes have a line of their own."""
+def rules_of(paths: tuple[str, ...]) -> rules.Rules:
+    """Return the rules of the files, whose mistakes have a line of their own."""
+    if not paths:
+        raise ConfigError("rules", "it is empty; name one rules file at least")
     try:
-        return rules.load(path)
+        return rules.load(*map(Path, paths))
     except ConfigError as wrong:
         raise ConfigError("rules", str(wrong)) from wrong

@@ -26,16 +26,17 @@ class Device:
     :ivar bye: it has said that it is switched off.
     :ivar behind: of the first record of those that arrive late now, when it was appended and how late it was,
         milliseconds; None if they don't.
+    :ivar forget_ms: it is forgotten if it is not heard for so long.
     :ivar punctual: the watches for a record that comes too late to be judged by its time.
     :ivar reads: payload and time are needed.
     """
 
     __slots__ = (
-        *("behind", "bye", "key", "last_ms", "looking", "offset", "partition", "punctual", "reads", "topic"),
-        "watches",
+        *("behind", "bye", "forget_ms", "key", "last_ms", "looking", "offset", "partition", "punctual", "reads"),
+        *("topic", "watches"),
     )
 
-    def __init__(self, record: Record, watches: Iterable[Watch]) -> None:
+    def __init__(self, record: Record, watches: Iterable[Watch], forget_ms: int) -> None:
         self.topic = record.topic
         self.key = record.key
         self.partition = record.partition
@@ -43,6 +44,7 @@ class Device:
         self.last_ms = record.append_ms
         self.bye = False
         self.behind: tuple[int, int] | None = None
+        self.forget_ms = forget_ms
         self.watches = tuple(watches)
         self.punctual = tuple(watch for watch in self.watches if not watch.by_device_time)
         self.looking = tuple(watch for watch in self.watches if watch.looks)

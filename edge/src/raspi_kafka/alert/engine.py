@@ -96,7 +96,7 @@ class Engine:
         devices = [each for each in place.devices.values() if each.partition == partition]
         for device, watch, changes in looked(devices, seen):
             alerts += self._alerts(device, watch.rule, changes, seen.until_ms)
-        quiet = [each for each in devices if seen.until_ms - max(each.last_ms, seen.since_ms) > self._forget_ms]
+        quiet = [each for each in devices if seen.until_ms - max(each.last_ms, seen.since_ms) > each.forget_ms]
         for device in sorted(quiet, key=heard_last):
             alerts += self._forget(place, device, seen.until_ms)
         return alerts
@@ -105,7 +105,8 @@ class Engine:
         """Return a device that was not known."""
         # A record without a key is of no device.
         rules = [rule for rule in topic.rules if rule.concerns(record.key)] if record.key else []
-        device = Device(record, [rule.kind.watch(rule) for rule in rules])
+        forget_ms = min((rule.forget_ms for rule in rules), default=self._forget_ms)
+        device = Device(record, [rule.kind.watch(rule) for rule in rules], forget_ms)
         topic.devices[record.key] = device
         return device
 

@@ -20,6 +20,7 @@ class Rule:
     :ivar devices: globs of those that it is for, but for those of `excepted`.
     :ivar fleet: one alert for all devices.
     :ivar at_least: how many devices it takes for that.
+    :ivar forget_ms: a device for which it is, and that is not heard for so long, is forgotten.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Rule:
     excepted: tuple[str, ...]
     fleet: bool
     at_least: int
+    forget_ms: int
     kind: Kind
 
     @property

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import settings
 from ..settings import REQUIRED, ConfigError, Duration, Key, kafka_topic, section
 from . import clock, dead_letters, given, rate, silence, threshold, topics
 from .event import TIME_FIELDS
 from .rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KINDS = {
     "threshold": threshold.parse,
@@ -36,6 +40,7 @@ TOP = {
     "forget": Key(Duration, Duration(7 * DAY_S)),
     "rules": Key(list, REQUIRED),
 }
+FURTHER = {"rules": TOP["rules"]}
 RULE = {
     "name": Key(str, REQUIRED),
     "severity": Key(str, "warning"),
@@ -45,6 +50,7 @@ RULE = {
     "except": Key(list, []),
     "per": Key(str, None),
     "at_least": Key(int, None, least=1, most=MOST_DEVICES),
+    "forget": Key(Duration, None),
     **{kind: Key(dict, None) for kind in KINDS},
 }
 
@@ -55,7 +61,8 @@ class Rules:
 
     :ivar time_fields: keys of a payload that may have the device's time; the first that has one counts.
     :ivar late_ms: an event that is older as it arrives is not judged by its time.
-    :ivar forget_ms: a device that is not heard for so long is forgotten, and what is firing of it ends.
+    :ivar forget_ms: a device that is not heard for so long is forgotten, and what is firing of it ends, unless one of
+        its rules says it sooner.
     """
 
     time_fields: tuple[str, ...]
@@ -69,12 +76,18 @@ class Rules:
         return tuple(dict.fromkeys(topic for rule in self.rules for topic in rule.topics))
 
 
-def load(path: Path) -> Rules:
-    """Return what a file says.
+def load(path: Path, *further: Path) -> Rules:
+    """Return what a file says, and the rules of further files.
 
-    :raises ConfigError: it can't be read or can't be followed.
+    :raises ConfigError: one can't be read or can't be followed.
     """
-    return settings.load(path, parse)
+    found = settings.load(path, parse)
+    places = dict.fromkeys((one.name for one in found.rules), f"a rule of {path}")
+    for each in further:
+        more = settings.load(each, partial(more_of, forget_ms=found.forget_ms, others=places))
+        places.update(dict.fromkeys((one.name for one in more), f"a rule of {each}"))
+        found = replace(found, rules=found.rules + more)
+    return found
 
 
 def parse(said: Any) -> Rules:
@@ -83,21 +96,38 @@ def parse(said: Any) -> Rules:
     :raises ConfigError: they can't be followed.
     """
     top = section(said, TOP, "")
-    if not top["rules"]:
-        raise ConfigError("rules", "it is empty, so nothing would ever fire; give it one rule at least")
     forget_ms = given.lasting(top["forget"], "forget")
-    found: list[Rule] = []
-    for number, each in enumerate(top["rules"]):
-        where = f"rules[{number}]"
-        one = rule(each, where)
-        check_name(one.name, [other.name for other in found], f"{where}.name")
-        check_silence(one, forget_ms, f"{where}.silence.after")
-        found.append(one)
+    found = rules_of(top["rules"], forget_ms, {})
     fields = filled(top["time_fields"], "time_fields", "a key of payloads")
-    return Rules(fields, given.lasting(top["late"], "late"), forget_ms, tuple(found))
+    return Rules(fields, given.lasting(top["late"], "late"), forget_ms, found)
 
 
-def rule(said: Any, where: str) -> Rule:
+def more_of(said: Any, forget_ms: int, others: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return what a further file says, which is rules alone."""
+    return rules_of(section(said, FURTHER, "")["rules"], forget_ms, others)
+
+
+def rules_of(said: list[Any], forget_ms: int, others: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Return rules.
+
+    :param forget_ms: of those that do not say it.
+    :param others: where there are rules already, by their name.
+    """
+    if not said:
+        raise ConfigError("rules", "it is empty, so nothing would ever fire; give it one rule at least")
+    found: dict[str, Rule] = {}
+    places = dict(others)
+    for number, each in enumerate(said):
+        where = f"rules[{number}]"
+        one = rule(each, where, forget_ms)
+        check_name(one.name, places, f"{where}.name")
+        check_silence(one, f"{where}.silence.after")
+        found[one.name] = one
+        places[one.name] = where
+    return tuple(found.values())
+
+
+def rule(said: Any, where: str, forget_ms: int) -> Rule:
     """Return one rule."""
     values = section(said, RULE, where)
     kind = kind_of(values, where)
@@ -115,6 +145,7 @@ def rule(said: Any, where: str) -> Rule:
         excepted=given.texts(values["except"], f"{where}.except"),
         fleet=fleet,
         at_least=at_least(values["at_least"], fleet, counts, f"{where}.at_least"),
+        forget_ms=forget_ms if values["forget"] is None else given.lasting(values["forget"], f"{where}.forget"),
         kind=KINDS[kind](values[kind], f"{where}.{kind}"),
     )
 
@@ -131,19 +162,19 @@ def kind_of(values: dict[str, Any], where: str) -> str:
     return found[0]
 
 
-def check_name(name: str, others: list[str], place: str) -> None:
+def check_name(name: str, others: Mapping[str, str], place: str) -> None:
     """Refuse a name that can't be part of an id, or would be one twice."""
     if not NAME.fullmatch(name):
         raise ConfigError(place, f"`{name}` is no name of a rule; use a to z, 0 to 9 and hyphens")
     if name in others:
-        raise ConfigError(place, f"rules[{others.index(name)}] is called `{name}` too; give each a name of its own")
+        raise ConfigError(place, f"{others[name]} is called `{name}` too; give each a name of its own")
 
 
-def check_silence(one: Rule, forget_ms: int, place: str) -> None:
+def check_silence(one: Rule, place: str) -> None:
     """Refuse a silence that would be forgotten before it is told."""
-    if isinstance(one.kind, silence.Silence) and one.kind.after_ms >= forget_ms:
+    if isinstance(one.kind, silence.Silence) and one.kind.after_ms >= one.forget_ms:
         raise ConfigError(
-            place, f"a device is forgotten before that; make it less than `forget` ({forget_ms // 1000} s)"
+            place, f"a device is forgotten before that; make it less than `forget` ({one.forget_ms // 1000} s)"
         )
 
 

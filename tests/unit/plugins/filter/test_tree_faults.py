@@ -67,6 +67,12 @@ def test_a_publisher_of_the_collection_is_refused() -> None:
     assert "are this collection's" in fault(publishers=["raspi-kafka-bridge"])
 
 
+def test_a_tree_is_not_where_alerting_publishes() -> None:
+    said = "The tree +/+/# overlaps alerts/#, where alerting publishes what is in Kafka already. Name another."
+    assert tree_faults([{"filter": "+/+/#"}], not_for_kafka=["alerts/#"]) == [said]
+    assert tree_faults([{"filter": "alert/+"}], not_for_kafka=["alerts/#"]) == []
+
+
 def test_publishers_and_reads_are_lists() -> None:
     assert "has publishers that are no list ('zigbee2mqtt')" in fault(publishers="zigbee2mqtt")
     assert "has reads that are no list ('cmnd/+/#')" in fault(reads="cmnd/+/#")

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
+from ansible_collections.raspi.kafka.plugins.module_utils import _kafka, _mqtt_device
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError
+from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_device import Device
 from ansible_collections.raspi.kafka.plugins.module_utils._mqtt_proof import payload_of
 from ansible_collections.raspi.kafka.plugins.modules import publish_consume
-from ansible_collections.raspi.kafka.plugins.modules.publish_consume import Device, Reader
+from ansible_collections.raspi.kafka.plugins.modules.publish_consume import Reader
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -115,7 +116,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 @pytest.fixture
 def client(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> Client:
     made = Client(kafka)
-    monkeypatch.setattr(publish_consume, "Client", lambda *_version, **_options: made)
+    monkeypatch.setattr(_mqtt_device, "Client", lambda *_version, **_options: made)
     return made
 
 
