@@ -30,8 +30,6 @@ SECONDS_TO_END = 90
 QUIET_S = 5.0
 POLL_S = 0.2
 SECONDS_TO_READ = 60.0
-# What is due comes within a few seconds, unless the stack is still behind after a fault.
-SECONDS_TO_ALERT = 45.0
 REFUSED = 2
 SIGNALLED = (130, 143, -2, -15)
 
@@ -119,11 +117,11 @@ class Stage:
         until_s = sent_s + SILENT_AFTER_S + LOOK_S
 
         def enough(found: list[Told]) -> bool:
-            return time.monotonic() >= until_s and due <= {
-                (each.alert.rule, each.alert.device, each.alert.state.value) for each in found
-            }
+            told = {(each.alert.rule, each.alert.device, each.alert.state.value) for each in found}
+            return due <= told and time.monotonic() >= until_s
 
-        return self._alerts.read(enough, SECONDS_TO_ALERT)
+        # Behind a fault they come late.
+        return self._alerts.read(enough, max(until_s + self._wanted.drain - time.monotonic(), kafka.ASK_S))
 
     def _planned(self) -> list[list[Any]]:
         return [[1000 * seconds, what, kind] for seconds, what, kind in self._wanted.planned]
