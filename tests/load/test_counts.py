@@ -41,15 +41,6 @@ def bridge(line: Line) -> Bridge:
 
 
 @pytest.mark.usefixtures("bridge")
-def test_it_counts_every_message_of_every_device(line: Line) -> None:
-    test = LoadTest(line)
-    test.start()
-    found = test.finished()
-    print(test.tail())
-    assert found.verdict.state == PASSED
-
-
-@pytest.mark.usefixtures("bridge")
 def test_a_consumer_that_pauses_for_a_minute_catches_up_and_the_other_does_not_notice(line: Line) -> None:
     test = LoadTest(line, f"--pause=3:{PAUSE_S}", f"--hold={PAUSE_S + SECONDS}")
     test.start()

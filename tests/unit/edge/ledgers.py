@@ -85,6 +85,35 @@ def device(dice: random.Random, seconds: int, qos: int) -> dict[str, Any]:
     }
 
 
+def spike(said: dict[str, Any], device: str, first: int, after: int) -> None:
+    """Plant a spike, which alerting tells 200 ms after its first record and 300 ms after the one behind it."""
+    told(said, device, "spike", (first, after), (0, 200))
+
+
+def silence(said: dict[str, Any], device: str, last: int) -> None:
+    """Let a device be silent for 16 s after a message, which alerting tells 2.5 s after the 10 s of its rule."""
+    each = said["devices"][device]
+    for times in (each["sent"], each["acked"]):
+        times[last + 1 :] = [round(ms + 15_000, 3) for ms in times[last + 1 :]]
+    for pairs in (each["stored"], *each["groups"].values()):
+        pairs[:] = [[number, round(ms + 15_000 * (number > last), 3)] for number, ms in pairs]
+    told(said, device, "silence", (last, last + 1), (11_500, 12_500))
+
+
+def told(said: dict[str, Any], device: str, kind: str, numbers: tuple[int, int], firing_ms: tuple[int, int]) -> None:
+    """Let alerting tell of what a device does between two messages: when it decides after the first, and appends."""
+    each = said["devices"][device]
+    began, ended = (dict(each["stored"])[number] for number in numbers)
+    rule = {"spike": "load-test-spike", "silence": "load-test-silent"}[kind]
+    of = [f"{rule}/{device}/telemetry-0-{numbers[0]}", rule, device]
+    said["planted"].append([device, kind, *(each["sent"][number] for number in numbers)])
+    said["alerts"] = said["alerts"] or []
+    said["alerts"] += [
+        [*of, "FIRING", *(round(began + ms, 3) for ms in firing_ms)],
+        [*of, "RESOLVED", ended, ended + 300],
+    ]
+
+
 def lag(dice: random.Random, devices: int, seconds: int) -> list[list[float]]:
     """Return a group's lag once a second, none at the end."""
     counts = [dice.randint(0, max(devices // 20, 1)) for _second in range(seconds)]
