@@ -42,7 +42,7 @@ def devices(
     """
     found: dict[str, dict[str, Any]] = {}
     for head, *lines in told:
-        later = (head["began_ns"] - began_ns) / 1e6
+        later = later_ms(head, began_ns)
         for line in lines:
             found[line["device"]] = {
                 "sent": [round(ms + later, 3) for ms in line["sent"]],
@@ -60,6 +60,11 @@ def devices(
     return found
 
 
+def later_ms(head: dict[str, Any], began_ns: int) -> float:
+    """Return by how much a worker began later."""
+    return (head["began_ns"] - began_ns) / 1e6
+
+
 def planted(told: list[list[dict[str, Any]]], began_ns: int) -> list[list[Any]]:
     """Return what devices have shown of what was planted: device, kind, when it began and when it ended.
 
@@ -67,7 +72,7 @@ def planted(told: list[list[dict[str, Any]]], began_ns: int) -> list[list[Any]]:
     """
     found = []
     for head, *lines in told:
-        later = (head["began_ns"] - began_ns) / 1e6
+        later = later_ms(head, began_ns)
         for line in lines:
             sent = [round(ms + later, 3) for ms in line["sent"]]
             for kind, began, ended in line["planted"]:
