@@ -167,6 +167,8 @@ def test_every_message_arrives_once_in_order_and_is_acknowledged_after_it_was_se
         assert (line["disconnects"], line["refused"], line["resent"]) == (0, 0, 0)
         assert len(line["acked"]) == (len(line["sent"]) if qos != "0" else 0)
         assert all(acked >= sent for sent, acked in zip(line["sent"], line["acked"], strict=False))
+    for payloads in subscriber.payloads.values():
+        assert [json.loads(each).get("bye") for each in payloads] == [*[None] * (len(payloads) - 1), True]
     assert run.told("messages") == f"{total} at QoS {qos}, {total} {'sent' if qos == '0' else 'acked'}, 0 sent again"
 
 
@@ -265,6 +267,9 @@ def test_a_signal_ends_it_with_its_journal(
     heads, devices = run.read()
     assert [head["aborted"] for head in heads] == [True, True]
     assert all(line["sent"] for line in devices.values())
+    assert run.told("un-acked") == "0"
+    received_all(subscriber, devices)
+    assert all(json.loads(payloads[-1])["bye"] for payloads in subscriber.payloads.values())
 
 
 def test_ctrl_c_which_reaches_the_workers_too_ends_it_with_its_journal(
