@@ -190,6 +190,28 @@ def test_times_of_the_journal_are_those_of_the_payloads(
     assert 200 < max(skews) < 1000
 
 
+def test_what_is_planted_is_said_over_an_open_connection_by_the_right_clock(
+    simulator: Callable[..., Simulator], subscriber: Subscriber
+) -> None:
+    plants = ("--spike", "0.5:5:1", "--silence", "0.5:4:1")
+    run = simulator("--rate", "10", "--hold", "2", "--skew", "1000", "--workers", "2", *plants)
+    assert run.run() == 0, run.tail()
+    heads, devices = run.read()
+    received_all(subscriber, devices)
+    planted = {name: line["planted"] for name, line in devices.items() if line["planted"]}
+    assert Counter(kind for ((kind, _began, _ended),) in planted.values()) == {"spike": 5, "silence": 4}
+    for name, ((kind, began, ended),) in planted.items():
+        if kind == "silence":
+            assert ended == began + 1
+            assert devices[name]["sent"][ended] - devices[name]["sent"][began] >= 1000
+            continue
+        said = [json.loads(payload) for payload in subscriber.payloads[name]]
+        hot = [each for each in said if each["temperature"] > 90]
+        assert [each["seq"] for each in hot] == list(range(began, ended))
+        assert all(abs(each["ts_ns"] - heads[0]["began_ns"]) < 60e9 for each in hot)
+    assert run.told("disconnects") == "0"
+
+
 @pytest.mark.parametrize("qos", ["1", "2"])
 def test_a_mosquitto_that_is_killed_costs_no_message_and_what_was_open_is_sent_again(
     qos: str, simulator: Callable[..., Simulator], subscriber: Subscriber, server: Mosquitto

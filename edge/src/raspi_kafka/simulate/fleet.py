@@ -72,14 +72,13 @@ class Fleet:
         plants = chosen(wanted)
         for number, connects_at_s in zip(numbers, self._connect_at_s, strict=True):
             name = wanted.devices[number].device
-            own = traits(wanted.seed, name, wanted.skew_s)
+            plant = plants.get(number)
+            # By a clock that is minutes behind all values are late, which no threshold judges.
+            own = traits(wanted.seed, name, 0.0 if plant else wanted.skew_s)
             telemetry = Telemetry(name, own, values, wanted.bad, wanted.run)
-            device: Device
-            if number in plants:
-                device = Planted(wanted.devices[number], wanted.qos, telemetry, self)
-                device.plant(plants[number], self._schedule.hold_from_s)
-            else:
-                device = Device(wanted.devices[number], wanted.qos, telemetry, self)
+            device = (Planted if plant else Device)(wanted.devices[number], wanted.qos, telemetry, self)
+            if isinstance(device, Planted):
+                device.plant(plant, self._schedule.hold_from_s)
             self.devices.append(device)
             firsts.append((self._schedule.first(connects_at_s, own.phase), device))
         self._turns = Turns(self._schedule, firsts, lambda device: device.leave())
