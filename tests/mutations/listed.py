@@ -4295,16 +4295,16 @@ MUTATIONS = [
             "if False:",
         ),
         (
-            "beats that were not sent are missed",
-            "test_no_beat_is_missed_that_was_not_sent",
-            "waiting_since = max(self._last_ms, first_ms)",
-            "waiting_since = self._last_ms",
+            "beats are missed before they are due",
+            "test_no_beat_is_missed_before_it_is_due",
+            "max(self._taken_s, started_s)",
+            "self._taken_s",
         ),
         (
             "a stall that is told is told again",
             "test_a_beat_that_is_missing_finds_the_same_episode",
-            "and not self._firing and now_ms",
-            "and now_ms",
+            "if started_s is None or self._firing:",
+            "if started_s is None:",
         ),
         (
             "a time without beats is one in which devices were silent",
@@ -4343,8 +4343,14 @@ MUTATIONS = [
         (
             "a look takes the place of one that is under way",
             "test_there_is_one_look_at_a_time",
-            "if self._ask_at_s or self._question or self._ends:",
-            "if self._question:",
+            "(self._ask_at_s or self._question or self._ends)",
+            "self._question",
+        ),
+        (
+            "a partition that is not read stops all looks",
+            "test_what_is_not_read_for_long_does_not_keep_others_from_being_looked_at",
+            "if now_s < self._give_up_at_s and (",
+            "if (",
         ),
         (
             "a partition that did not answer counts as if it had",

@@ -8,7 +8,7 @@ import pytest
 from raspi_kafka.alert import state
 from raspi_kafka.alert.alert import FLEET, Place, State
 from raspi_kafka.alert.heartbeat import Beat
-from raspi_kafka.alert.looks import Looks
+from raspi_kafka.alert.looks import GIVE_UP_S, Looks
 from raspi_kafka.alert.pipeline import APART_MS, RULE, SETTLE_S, Pipeline
 from raspi_kafka.alert.topics import HEARTBEAT
 
@@ -26,14 +26,11 @@ class Beats:
     def come(self, sent: float, appended: float, host: str = "pi") -> list[tuple[State, int]]:
         """Let a beat come back; return states and offsets of alerts."""
         beat = Beat(host, self.offset, START_MS + int(1000 * sent))
-        alerts = self.pipeline.take(beat, Place(HEARTBEAT, 0, self.offset), START_MS + int(1000 * appended))
+        append_ms = START_MS + int(1000 * appended)
+        alerts = self.pipeline.take(beat, Place(HEARTBEAT, 0, self.offset), append_ms, appended)
         self.offset += 1
         assert all((each.rule, each.device, each.severity) == (RULE, FLEET, "critical") for each in alerts)
         return [(each.state, each.place.offset) for each in alerts]
-
-    def suspect(self, now: float, first: float | None = -100) -> bool:
-        first_ms = 0 if first is None else START_MS + int(1000 * first)
-        return self.pipeline.suspect(START_MS + int(1000 * now), first_ms)
 
     def again(self, host: str = "pi") -> Beats:
         """The next process, on this host or another one."""
@@ -59,22 +56,29 @@ def test_a_late_beat_is_an_episode_that_began_with_the_last_one_in_time() -> Non
 def test_a_beat_that_is_missing_finds_the_same_episode() -> None:
     beats = Beats()
     beats.come(0, 0.1)
-    assert not beats.suspect(LIMIT_S)
-    assert beats.suspect(LIMIT_S + 0.001)
+    assert not beats.pipeline.suspect(0.1 + LIMIT_S, -100)
+    assert beats.pipeline.suspect(0.2 + LIMIT_S, -100)
     (alert,) = beats.pipeline.stall(START_MS + 16_000)
     assert (alert.state, alert.place.offset) == (State.FIRING, 0)
-    assert not beats.suspect(60)
+    assert not beats.pipeline.suspect(60, -100)
     assert beats.come(2, 30) == []
     assert beats.come(29, 30) == [(State.RESOLVED, 0)]
 
 
-def test_no_beat_is_missed_that_was_not_sent() -> None:
+def test_no_beat_is_missed_before_it_is_due() -> None:
     beats = Beats()
-    assert not beats.suspect(60)
     beats.come(0, 0.1)
-    assert not beats.suspect(60, first=None)
-    assert not beats.suspect(60, first=50)
-    assert beats.suspect(66, first=50)
+    assert not beats.pipeline.suspect(60, None)
+    assert not beats.pipeline.suspect(60, 50)
+    assert beats.pipeline.suspect(66, 50)
+
+
+def test_beats_that_never_come_back_are_missed_too() -> None:
+    beats = Beats()
+    assert not beats.pipeline.suspect(LIMIT_S, 0)
+    assert beats.pipeline.suspect(LIMIT_S + 1, 0)
+    (alert,) = beats.pipeline.stall(START_MS)
+    assert (alert.place, alert.since_ms) == (Place(HEARTBEAT, 0, 0), START_MS)
 
 
 def test_beats_of_another_host_are_its_own() -> None:
@@ -184,6 +188,16 @@ def test_there_is_one_look_at_a_time(looks: Looks, answers: Answers) -> None:
     assert known(looks, 3, p0=10) == [(0, 5, 100)]
     looks.begin([ONE], 5, 400, 3)
     assert known(looks, 4, p0=10) == [(0, 5, 400)]
+
+
+def test_what_is_not_read_for_long_does_not_keep_others_from_being_looked_at(looks: Looks, answers: Answers) -> None:
+    answers.given = {ONE: 10, OTHER: 20}
+    looks.begin([ONE, OTHER], 5, 100, 0)
+    assert known(looks, 2, p0=10, p1=19) == [(0, 5, 100)]
+    looks.begin([ONE, OTHER], 5, 200, GIVE_UP_S - 1)
+    assert known(looks, GIVE_UP_S + 1, p0=10, p1=19) == []
+    looks.begin([ONE, OTHER], 5, 300, GIVE_UP_S)
+    assert known(looks, GIVE_UP_S + 2, p0=10, p1=20) == [(0, 5, 300), (1, 300, 300)]
 
 
 def test_a_partition_that_did_not_answer_counts_from_the_beat_after_which_it_does(

@@ -102,7 +102,7 @@ class Ledger:
                 self._done.put(content)
                 content = self._work.get()
                 self._transact(content)
-        except KafkaException as fatal:
+        except Exception as fatal:  # whatever it is, a thread that is gone would write no alert any more
             self._done.put(fatal)
 
     def _transact(self, content: Content) -> None:
