@@ -52,9 +52,8 @@ def test_they_arrive_in_order(mosquitto: Mosquitto, beating: Heartbeat) -> None:
     assert {beat.host for beat in beats} == {"pi1"}
 
 
-def test_none_is_sent_late(
-    mosquitto: Mosquitto, connected: Publisher, beating: Heartbeat, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("beating")
+def test_none_is_sent_late(mosquitto: Mosquitto, connected: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
     """One is under way while Mosquitto does not answer, and then Mosquitto is killed."""
     monkeypatch.setattr(heartbeat, "HEARTBEAT_S", 0.05)
     panel = Subscriber(mosquitto, PANEL, f"{HEARTBEAT}/#")
