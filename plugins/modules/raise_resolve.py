@@ -154,10 +154,10 @@ class Log:
             alert = json.loads(record.value)
             self.alerts.append((alert["id"], alert["state"], record.timestamp - alert["decided_ms"]))
 
-    def catch_up(self) -> None:
-        """Take all that is there by now."""
+    def catch_up(self, until: float) -> None:
+        """Take all that is there by now, for as long as there is time (seconds of time.monotonic())."""
         ends = self.consumer.end_offsets(self.consumer.assignment())
-        while any(self.consumer.position(place) < end for place, end in ends.items()):
+        while any(self.consumer.position(place) < end for place, end in ends.items()) and time.monotonic() < until:
             self.poll()
 
 
@@ -224,7 +224,7 @@ class Proof:
 
     def once_each(self, alert_id: str) -> None:
         """:raises ExpectedError: an alert is there twice."""
-        self.log.catch_up()
+        self.log.catch_up(self.end)
         counts = Counter(state for one, state, _took in self.log.alerts if one == alert_id)
         if counts != {FIRING: 1, RESOLVED: 1}:
             raise ExpectedError(

@@ -21,6 +21,7 @@ from tests.hosts.cache import REPOSITORY
 
 from .alerting import USER, Alerting
 from .alertmanager import Alertmanager
+from .house import USER as HOUSE
 from .receiver import Receiver
 from .writer import Writer
 
@@ -39,6 +40,8 @@ topic write {ALERTS}/#
 topic write {HEARTBEAT}/{ALERTING}/#
 user {BRIDGE}
 topic read {HEARTBEAT}/#
+user {HOUSE}
+topic write devices/#
 user {PANEL}
 topic read {ALERTS}/#
 topic read {HEARTBEAT}/#
@@ -71,7 +74,7 @@ def writer(kafka: Kafka) -> Writer:
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with running(Mosquitto(tmp_path / "mosquitto", [ALERTING, PANEL, STRANGER, *DEVICES], ACL)) as mosquitto:
+    with running(Mosquitto(tmp_path / "mosquitto", [ALERTING, HOUSE, PANEL, STRANGER, *DEVICES], ACL)) as mosquitto:
         yield mosquitto
 
 

@@ -10,6 +10,8 @@ from raspi_kafka.alert.alert import Alert, State
 from raspi_kafka.alert.topics import ALERTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.bridge.kafka import Cluster
 
 
@@ -31,9 +33,16 @@ class Told:
         """How often each id has each state."""
         return Counter((each.id, each.state) for each in self.alerts)
 
-    def latencies_ms(self) -> list[int]:
-        """From the append time of the record that decided to that of the alert."""
-        return sorted(stamp - each.decided_ms for each, stamp in zip(self.alerts, self._stamps, strict=True))
+    def latencies_ms(self, but: Sequence[tuple[float, float]] = ()) -> list[int]:
+        """From the append time of the record that decided to that of the alert.
+
+        :param but: spans, seconds since 1970, of which alerts are left out.
+        """
+        return sorted(
+            stamp - each.decided_ms
+            for each, stamp in zip(self.alerts, self._stamps, strict=True)
+            if not any(begin <= stamp / 1000 <= end for begin, end in but)
+        )
 
     def of(self, rule: str) -> list[tuple[str, State]]:
         """Return device and state of the alerts of a rule."""

@@ -7,7 +7,7 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import alerts, bridge, deploys, gate, hosts, idle, original, start, tools, topics
+from . import alerting, alerts, bridge, deploys, gate, hosts, idle, original, start, tools, topics
 from .pi import ready
 from .table import machine
 
@@ -25,6 +25,7 @@ WITHOUT_STAND_IN = {
     "original": original.main,
     "hosts": hosts.main,
     "alerts": alerts.main,
+    "alerting": alerting.main,
 }
 
 

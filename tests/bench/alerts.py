@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from collections.abc import Iterator
 
-from tests.hosts.cache import REPOSITORY
-
-sys.path.insert(0, str(REPOSITORY / "edge" / "src"))
 from raspi_kafka.alert import rules
 from raspi_kafka.alert.engine import Engine
 from raspi_kafka.alert.record import Record
@@ -25,17 +21,14 @@ PARTITIONS = 12
 START_MS = 1_790_000_000_000
 FLEETS = (350, 20_000)
 TAKE, STATE, LOOK = "take(), µs per record", "take_changed(), µs per device", "known() of all devices, ms"
-RULES = rules.parse(
-    {
-        "rules": [
-            {"name": "hot", "threshold": {"field": "temperature", "above": 80, "clear": 75, "for": "30s"}},
-            {"name": "busy", "threshold": {"field": "cpu", "above": 95, "for": "1m"}},
-            {"name": "jump", "rate": {"field": "temperature", "rises": 20, "within": "1m"}},
-            {"name": "quiet", "silence": {"after": "1m"}},
-            {"name": "clock", "clock": {"off_by": "30s"}},
-        ]
-    }
-)
+SAID = [
+    {"name": "hot", "threshold": {"field": "temperature", "above": 80, "clear": 75, "for": "30s"}},
+    {"name": "busy", "threshold": {"field": "cpu", "above": 95, "for": "1m"}},
+    {"name": "jump", "rate": {"field": "temperature", "rises": 20, "within": "1m"}},
+    {"name": "quiet", "silence": {"after": "1m"}},
+    {"name": "clock", "clock": {"off_by": "30s"}},
+]
+RULES = rules.parse({"rules": SAID})
 
 
 def sent(count: int, seconds: range) -> Iterator[Record]:

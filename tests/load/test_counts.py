@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from raspi_kafka.report import ledger as ledgers
 from raspi_kafka.report.latency import consumer
-from raspi_kafka.report.report import judged
 from raspi_kafka.report.verdict import PASSED
 
-from tests.bridge.kafka import TELEMETRY
-from tests.bridge.mosquitto import AUTOSAVE_S, PASSWORD, Mosquitto
-from tests.bridge.process import Process, running, until
-from tests.hosts.cache import REPOSITORY
+from tests.bridge.mosquitto import AUTOSAVE_S, Mosquitto
+from tests.bridge.process import running, until
+
+from .load_test import DEVICES, RATE, SECONDS, LoadTest, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +23,6 @@ if TYPE_CHECKING:
     from tests.bridge.bridge import Bridge
     from tests.bridge.conftest import Line
 
-DEVICES = 40
-RATE = 5
-SECONDS = 12
 PAUSE_S = 60
 AUTOSAVE_MS = 1000 * AUTOSAVE_S
 
@@ -41,58 +33,11 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
         yield mosquitto
 
 
-def names() -> list[str]:
-    return [f"sim-{number:05}" for number in range(1, DEVICES + 1)]
-
-
-class LoadTest(Process):
-    """One stage, in a process of its own."""
-
-    def __init__(self, line: Line, *options: str) -> None:
-        self.out = line.root / "load"
-        self.events = line.root / "events"
-        credentials = line.root / "credentials.json"
-        credentials.write_text(json.dumps({"passwords": dict.fromkeys(names(), PASSWORD)}))
-        places = {"mqtt": f"127.0.0.1:{line.mosquitto.port}", "kafka": line.kafka.server, "topic": TELEMETRY}
-        course = {"stages": DEVICES, "ramp": 2, "hold": SECONDS, "rate": RATE, "events": self.events}
-        given = {**places, "credentials": credentials, "out": self.out, **course}
-        command = [
-            sys.executable,
-            "-m",
-            "raspi_kafka",
-            "load-test",
-            *(f"--{key}={value}" for key, value in given.items()),
-        ]
-        super().__init__([*command, *options], line.root / "load.log", {"PYTHONPATH": str(REPOSITORY / "edge" / "src")})
-        line.made.append(self)
-
-    def happened(self, what: str) -> None:
-        """Note what is done to the stack."""
-        with self.events.open("a") as out:
-            out.write(json.dumps({"at": time.time(), "what": what}) + "\n")
-
-    def finished(self) -> Any:
-        """Wait for its end; return its stage, with findings and verdict."""
-        self.ended(180)
-        assert (self.out / "ledger.json").exists(), self.tail()
-        (found,) = judged(ledgers.load(self.out / "ledger.json"))
-        return found
-
-
 @pytest.fixture
 def bridge(line: Line) -> Bridge:
     bridge = line.bridge()
     bridge.start()
     return bridge
-
-
-@pytest.mark.usefixtures("bridge")
-def test_it_counts_every_message_of_every_device(line: Line) -> None:
-    test = LoadTest(line)
-    test.start()
-    found = test.finished()
-    print(test.tail())
-    assert found.verdict.state == PASSED
 
 
 @pytest.mark.usefixtures("bridge")

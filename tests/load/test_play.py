@@ -63,8 +63,12 @@ def test_every_message_of_every_stage_is_counted_and_the_users_are_gone(on: OnPi
             assert numbers
             assert [number for number, _ms in device["stored"]] == numbers
             assert [[number for number, _ms in came] for came in device["groups"].values()] == [numbers, numbers]
+        planted = sorted(device for device, _kind, *_times in stage["planted"])
+        assert len(planted) == max(1, len(stage["devices"]) // 10)
+        for state in ("FIRING", "RESOLVED"):
+            assert sorted(device for _id, _rule, device, said, *_times in stage["alerts"] if said == state) == planted
     page = (folder / "report.html").read_text()
-    assert {"pi1 kafka", "pi1 mosquitto", "pi1 bridge"} <= set(
+    assert {"pi1 kafka", "pi1 mosquitto", "pi1 bridge", "pi1 alerting"} <= set(
         json.loads((folder / "services.json").read_text())["processes"]
     )
     assert "pi1 bridge" in page

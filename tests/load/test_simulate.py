@@ -167,6 +167,8 @@ def test_every_message_arrives_once_in_order_and_is_acknowledged_after_it_was_se
         assert (line["disconnects"], line["refused"], line["resent"]) == (0, 0, 0)
         assert len(line["acked"]) == (len(line["sent"]) if qos != "0" else 0)
         assert all(acked >= sent for sent, acked in zip(line["sent"], line["acked"], strict=False))
+    for payloads in subscriber.payloads.values():
+        assert [json.loads(each).get("bye") for each in payloads] == [*[None] * (len(payloads) - 1), True]
     assert run.told("messages") == f"{total} at QoS {qos}, {total} {'sent' if qos == '0' else 'acked'}, 0 sent again"
 
 
@@ -186,6 +188,28 @@ def test_times_of_the_journal_are_those_of_the_payloads(
         skews.append(off_s[0])
     assert -1030 < min(skews) < -200
     assert 200 < max(skews) < 1000
+
+
+def test_what_is_planted_is_said_over_an_open_connection_by_the_right_clock(
+    simulator: Callable[..., Simulator], subscriber: Subscriber
+) -> None:
+    plants = ("--spike", "0.5:5:1", "--silence", "0.5:4:1")
+    run = simulator("--rate", "10", "--hold", "2", "--skew", "1000", "--workers", "2", *plants)
+    assert run.run() == 0, run.tail()
+    heads, devices = run.read()
+    received_all(subscriber, devices)
+    planted = {name: line["planted"] for name, line in devices.items() if line["planted"]}
+    assert Counter(kind for ((kind, _began, _ended),) in planted.values()) == {"spike": 5, "silence": 4}
+    for name, ((kind, began, ended),) in planted.items():
+        if kind == "silence":
+            assert ended == began + 1
+            assert devices[name]["sent"][ended] - devices[name]["sent"][began] >= 1000
+            continue
+        said = [json.loads(payload) for payload in subscriber.payloads[name]]
+        hot = [each for each in said if each["temperature"] > 90]
+        assert [each["seq"] for each in hot] == list(range(began, ended))
+        assert all(abs(each["ts_ns"] - heads[0]["began_ns"]) < 60e9 for each in hot)
+    assert run.told("disconnects") == "0"
 
 
 @pytest.mark.parametrize("qos", ["1", "2"])
@@ -265,6 +289,9 @@ def test_a_signal_ends_it_with_its_journal(
     heads, devices = run.read()
     assert [head["aborted"] for head in heads] == [True, True]
     assert all(line["sent"] for line in devices.values())
+    assert run.told("un-acked") == "0"
+    received_all(subscriber, devices)
+    assert all(json.loads(payloads[-1])["bye"] for payloads in subscriber.payloads.values())
 
 
 def test_ctrl_c_which_reaches_the_workers_too_ends_it_with_its_journal(

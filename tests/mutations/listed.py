@@ -4280,6 +4280,86 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "edge/src/raspi_kafka/alert/pipeline.py",
+        "edge/test_alert_pipeline.py",
+        (
+            "beats of another host are taken for its own",
+            "test_beats_of_another_host_are_its_own",
+            "if beat.host != self._host:",
+            "if False:",
+        ),
+        (
+            "a beat that is late says nothing",
+            "test_a_late_beat_is_an_episode_that_began_with_the_last_one_in_time",
+            "if append_ms - beat.sent_ms > self._limit_ms:",
+            "if False:",
+        ),
+        (
+            "beats are missed before they are due",
+            "test_no_beat_is_missed_before_it_is_due",
+            "max(self._taken_s, started_s)",
+            "self._taken_s",
+        ),
+        (
+            "a stall that is told is told again",
+            "test_a_beat_that_is_missing_finds_the_same_episode",
+            "if started_s is None or self._firing:",
+            "if started_s is None:",
+        ),
+        (
+            "a time without beats is one in which devices were silent",
+            "test_beats_that_are_far_apart_begin_anew",
+            "if beat.sent_ms - self.until_ms > APART_MS:",
+            "if not self.until_ms:",
+        ),
+        (
+            "another host goes on with beats that are not its own",
+            "test_another_host_ends_what_is_open_and_knows_nothing_of_the_beats_before",
+            "if host == self._host:",
+            "if True:",
+        ),
+        (
+            "a beat that has just landed tells what was sent before it",
+            "test_what_was_appended_was_sent_after_the_beat_that_had_landed_before",
+            "(append_ms - 1000 * SETTLE_S, math.inf)",
+            "(append_ms, math.inf)",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/alert/looks.py",
+        "edge/test_alert_pipeline.py",
+        (
+            "a look does not wait for what is on its way",
+            "test_a_look_waits_for_what_is_on_its_way_and_for_what_is_not_read",
+            "self._ask_at_s = now_s + SETTLE_S",
+            "self._ask_at_s = now_s",
+        ),
+        (
+            "a look does not wait for what is not read",
+            "test_a_look_waits_for_what_is_on_its_way_and_for_what_is_not_read",
+            "if end is not None and positions.get(each, 0) >= end:",
+            "if end is not None:",
+        ),
+        (
+            "a look takes the place of one that is under way",
+            "test_there_is_one_look_at_a_time",
+            "(self._ask_at_s or self._question or self._ends)",
+            "self._question",
+        ),
+        (
+            "a partition that is not read stops all looks",
+            "test_what_is_not_read_for_long_does_not_keep_others_from_being_looked_at",
+            "if now_s < self._give_up_at_s and (",
+            "if (",
+        ),
+        (
+            "a partition that did not answer counts as if it had",
+            "test_a_partition_that_did_not_answer_counts_from_the_beat_after_which_it_does",
+            "self._failed[partition] = self._until_ms",
+            "self._failed[partition] = 0",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/settings.py",
         "edge/test_config.py",
         (
@@ -5223,6 +5303,48 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "edge/src/raspi_kafka/simulate/planted.py",
+        "edge/test_simulate_planted.py",
+        (
+            "a device is silent and goes on",
+            "test_a_silent_device_makes_no_message_for_its_time",
+            "if not within or self._kind == SPIKE:",
+            "if True:",
+        ),
+        (
+            "the last message of a device is hot",
+            "test_the_last_message_is_an_ordinary_one_and_ends_what_was_planted",
+            "if self._within:",
+            "if False:",
+        ),
+        (
+            "a device that was never heard is silent",
+            "test_who_was_never_heard_is_not_silent",
+            "if began is None or began < 0:",
+            "if began is None:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/simulate/telemetry.py",
+        "edge/test_simulate_planted.py",
+        (
+            "a last message that is cut says no goodbye",
+            "test_the_last_message_alone_says_goodbye_and_is_never_cut",
+            "made._bad_below = 0",
+            "pass",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/simulate/turns.py",
+        "edge/test_simulate_schedule.py",
+        (
+            "nobody is told of a last turn",
+            "test_turns_come_in_the_order_of_time_and_none_is_left_out",
+            "self._last(turn[1])",
+            "pass",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/simulate/telemetry.py",
         "edge/test_simulate_values.py",
         (
@@ -5503,6 +5625,46 @@ MUTATIONS = [
             "text",
         ),
     ),
+    *of(
+        "edge/src/raspi_kafka/report/alerting.py",
+        "edge/test_report_alerting.py",
+        (
+            "an alert that nothing was planted for is passed over",
+            "test_an_alert_that_nothing_was_planted_for_is_false",
+            "false=list(left)",
+            "false=[]",
+        ),
+        (
+            "an alert that is missed is passed over",
+            "test_without_any_one_alert_a_stage_fails",
+            "return not (self.missed or self.false",
+            "return not (self.false",
+        ),
+        (
+            "an alert that never ends is passed over",
+            "test_without_any_one_alert_a_stage_fails",
+            "self.doubled or self.unresolved)",
+            "self.doubled)",
+        ),
+        (
+            "an alert that is told twice is passed over",
+            "test_an_alert_that_is_told_twice_fails",
+            "if often > 1",
+            "if often > 2",
+        ),
+        (
+            "an alert that was there before its reason counts as the right one",
+            "test_an_alert_that_was_decided_before_there_was_reason_is_false_and_does_not_stand_for_the_right_one",
+            " and each.decided >= from_ms",
+            "",
+        ),
+        (
+            "a silence that the end of the run cut short has to be told",
+            "test_a_silence_that_the_end_of_the_run_cut_short_need_not_be_told",
+            "elif each.due:",
+            "else:",
+        ),
+    ),
     # --- the load test
     *of(
         "edge/src/raspi_kafka/load_test/message.py",
@@ -5540,10 +5702,22 @@ MUTATIONS = [
         "edge/src/raspi_kafka/load_test/ledger.py",
         "edge/test_load_ledger.py",
         (
+            "alerts of an earlier stage count",
+            "test_alerts_are_those_of_the_load_tests_rules_about_records_of_this_stage",
+            "if here and alert.device in own",
+            "if alert.device in own",
+        ),
+        (
+            "alerts of other rules count",
+            "test_alerts_are_those_of_the_load_tests_rules_about_records_of_this_stage",
+            " and alert.rule in RULES.values():",
+            ":",
+        ),
+        (
             "all workers count as begun with the first",
             "test_workers_that_began_at_different_times_have_one_clock",
-            'later = (head["began_ns"] - began_ns) / 1e6',
-            "later = 0.0",
+            'return (head["began_ns"] - began_ns) / 1e6',
+            "return 0.0",
         ),
         (
             "a message without acknowledgement is left out",
@@ -5733,6 +5907,18 @@ MUTATIONS = [
         "edge/src/raspi_kafka/load_test/run.py",
         "edge/test_load_command.py",
         (
+            "something is planted where each device is silent by its rate",
+            "test_where_each_device_would_be_silent_by_its_rate_nothing_is_planted",
+            "if asked.plants and interval > SILENT_AFTER_S / 2:",
+            "if False:",
+        ),
+        (
+            "a silence is planted that is too short to be found",
+            "test_what_cannot_be_done_is_refused_with_one_sentence_and_nothing_is_asked_or_made",
+            "and each.seconds < least:",
+            "and False:",
+        ),
+        (
             "too few passwords are not refused",
             "test_what_cannot_be_done_is_refused_with_one_sentence_and_nothing_is_asked_or_made",
             "if there < max(counts):",
@@ -5813,6 +5999,28 @@ MUTATIONS = [
             "test_it_says_in_a_sentence_that_mosquitto_still_lets_them_in",
             "    except subprocess.CalledProcessError:",
             "    except ZeroDivisionError:",
+        ),
+    ),
+    *of(
+        "roles/load_test/vars/main.yml",
+        "test_load_test.py",
+        (
+            "a silence is planted that the stage is too short for",
+            "test_each_stage_plants_what_fits_where_alerting_is_there",
+            "if _load_test_planted_at | int + _load_test_silence <= load_test_seconds | int and",
+            "if",
+        ),
+        (
+            "something is planted without alerting",
+            "test_each_stage_plants_what_fits_where_alerting_is_there",
+            "{{ alerting_enabled | default(true) | bool and",
+            "{{",
+        ),
+        (
+            "the play adds to what its owner plants",
+            "test_each_stage_plants_what_fits_where_alerting_is_there",
+            "and load_test_options | select('match', '--(sp|si)') | length == 0",
+            "",
         ),
     ),
     *of(

@@ -68,6 +68,10 @@ SHARDS = {
             *("edge/src/raspi_kafka/load_test/*", "roles/load_test/*", "playbooks/load_test.yml"),
         ),
     ),
+    "alerting": Shard(
+        ("alerting",),
+        ("tests/alerting/*", "edge/src/raspi_kafka/alert/*", "roles/alerting/*", "docs/alerting.md"),
+    ),
     "cluster": Shard(
         ("molecule cluster",),
         (

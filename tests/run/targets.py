@@ -24,6 +24,7 @@ MUTATED = "mutations of the change"
 CLUSTERS = ("bootstrap", "shapes", "faults")
 BRIDGE = "bridge"
 BROWSER = "browser"
+ALERTING = "alerting"
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = (
     "venv",
@@ -54,6 +55,7 @@ TARGETS = {
     BRIDGE: (BRIDGE,),
     BROWSER: (BROWSER,),
     "load": ("load",),
+    ALERTING: (ALERTING,),
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
@@ -128,6 +130,7 @@ def checks() -> list[Stage]:
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("load", [*MODULES, "tests/load"], 1800, MACHINE, live=True),
+        check(ALERTING, [*MODULES, f"tests/{ALERTING}"], 2400, ("archive",), live=True),
         check(BROWSER, ["pytest", "-v", f"tests/{BROWSER}"], 900, live=True),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
         # A reader who is stuck does not go on.

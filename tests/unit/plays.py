@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-SECONDS = 120
+SECONDS = 600
 # What modules find on a Raspberry Pi on which nothing of this collection is.
 FACTS: dict[str, Any] = {
     "userspace_bits": "64",

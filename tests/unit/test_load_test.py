@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import re
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from plays import FACTS, Host, failures, run
+from plays import FACTS, REPOSITORY, Host, failures, run
+from raspi_kafka.simulate import options as simulate
 
 GATEWAY = ["raspi-kafka-bridge", "raspi-kafka-verify", "kitchen"]
 OVER = "/usr/bin/python3 /opt/raspi-kafka/libexec/load_test_over.py /etc/raspi-kafka/mosquitto/passwords"
@@ -308,10 +310,60 @@ def test_the_largest_stage_may_be_that_of_the_limit(tmp_path: Path) -> None:
 
 def test_each_stage_is_told_what_was_asked_for(held: Stand) -> None:
     wanted = {"rate": "41.5", "qos": "2", "hold": "30", "bad": "0.01", "pause": "1:2", "append": ""}
+    wanted |= {"spike": "7:1:2", "silence": "7:1:20"}
     wanted |= {"mqtt": "192.0.2.5:1883", "kafka": "192.0.2.5:9092"}
     assert [given["stages"] for given in held.given()] == ["2", "12"]
     for given in held.given():
         assert {name: given[name] for name in wanted} == wanted
+
+
+# Settings, and what the simulated devices of each stage are told to do.
+PLANTS: list[tuple[dict[str, Any], list[tuple[str, ...]]]] = [
+    ({"load_test_stages": [2, 50, 359]}, [("15:1:3", "15:1:20"), ("15:5:3", "15:5:20"), ("15:35:3", "15:35:20")]),
+    ({"load_test_stages": [1]}, [("15:1:3",)]),
+    ({"load_test_stages": [20], "load_test_find_limit": 30}, [("15:2:3", "15:2:20"), ("15:1:3", "15:1:20")]),
+    ({"load_test_stages": [1], "load_test_find_limit": 1}, [("15:1:3",), ("15:1:3",)]),
+    ({"load_test_stages": [50], "load_test_seconds": 5}, [("1:5:3",)]),
+    ({"load_test_stages": [50], "load_test_seconds": 26}, [("6:5:3", "6:5:20")]),
+    ({"load_test_stages": [50], "load_test_seconds": 25}, [("6:5:3",)]),
+    ({"load_test_stages": [50], "load_test_rate": 0.2}, [("15:5:11", "15:5:20")]),
+    ({"load_test_stages": [50], "load_test_seconds": 8, "load_test_rate": 0.2}, [()]),
+    ({"load_test_stages": [50], "load_test_rate": 0.19}, [()]),
+    ({"load_test_stages": [50], "alerting_enabled": False}, [()]),
+    ({"load_test_stages": [50], "load_test_options": ["--spike=1:9:2"]}, [()]),
+    ({"load_test_stages": [50], "load_test_options": ["--bad=0.1", "--sil=1:9:30"]}, [()]),
+]
+ASSERT = """
+- hosts: all
+  gather_facts: false
+  vars_files: ["{role}/vars/main.yml"]
+  tasks:
+    - assert:
+        that: _load_test_plants == ['--spike=', '--silence='] | zip(plants[at]) | map('join') | list
+        fail_msg: "{{{{ _load_test_plants }}}}"
+      vars: {{__load_test_number: 0}}
+      loop: "{{{{ load_test_stages + ([0] if load_test_find_limit else []) }}}}"
+      loop_control: {{loop_var: __load_test_stage, index_var: at}}
+"""
+
+
+def test_each_stage_plants_what_fits_where_alerting_is_there(tmp_path: Path) -> None:
+    course = {"load_test_seconds": 60, "load_test_rate": 1.0, "load_test_find_limit": 0, "load_test_options": []}
+    hosts = [
+        host(tmp_path, f"pi{10 + at}", **{**course, **variables, "plants": plants})
+        for at, (variables, plants) in enumerate(PLANTS)
+    ]
+    (tmp_path / "plants.yml").write_text(ASSERT.format(role=REPOSITORY / "roles" / "load_test"))
+    code, said = run(tmp_path, inventory(*hosts), "--forks=10", book=str(tmp_path / "plants.yml"))
+    assert (code, failures(said)) == (0, {}), said
+
+
+def test_what_is_planted_by_default_fits_its_stage() -> None:
+    for variables, every in PLANTS:
+        hold = float(variables.get("load_test_seconds", 60))
+        for spike, *silence in filter(None, every):
+            asked = simulate.plants(argparse.Namespace(spike=[spike], silence=silence, hold=hold))
+            assert [each.kind for each in asked] == ["spike", *("silence" for _each in silence)]
 
 
 def test_the_same_password_is_on_the_host_and_in_nobodys_ears(held: Stand) -> None:
@@ -372,6 +424,7 @@ def test_services_are_watched_by_what_the_host_has(held: Stand) -> None:
         "pi1 kafka=kafka.service",
         "pi1 mosquitto=mosquitto.service",
         "pi1 bridge=raspi-kafka-bridge.service",
+        "pi1 alerting=raspi-kafka-alerting.service",
     ]
 
 

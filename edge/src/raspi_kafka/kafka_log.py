@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from . import kafka_client
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
 ASK_S = 15.0
+# An end is told at once; a partition without a leader is waited for so long, and no longer than a watchdog waits.
+QUIET_S = 20.0
 
 
 def partitions(consumer: Consumer, topic: str, timeout_s: float = ASK_S) -> list[int]:
@@ -28,16 +30,18 @@ def partitions(consumer: Consumer, topic: str, timeout_s: float = ASK_S) -> list
 def committed(servers: tuple[str, ...], topic: str) -> Iterator[Message]:
     """Yield all that a topic holds, without what was aborted, up to what is stable now.
 
-    :raises KafkaException: Kafka does not answer, or there is no such topic.
+    :raises KafkaException: Kafka does not answer, or has nothing to give for QUIET_S, or there is no such topic.
     """
     consumer = reader(servers)
     try:
         left = set(partitions(consumer, topic))
+        if not left:
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {topic}"))
         consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in left])
         while left:
-            message = consumer.poll(1.0)
+            message = consumer.poll(QUIET_S)
             if message is None:
-                continue
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"topic {topic} gives nothing"))
             error = message.error()
             if error is None:
                 yield message

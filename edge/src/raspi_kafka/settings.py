@@ -78,7 +78,7 @@ def load(path: Path, parse: Callable[[Any], Parsed]) -> Parsed:
         said = yaml.safe_load(text)
     except OSError as wrong:
         raise ConfigError("", f"{path}: it can't be read: {wrong.strerror}; name a file that is there") from wrong
-    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
+    except (yaml.YAMLError, ValueError) as wrong:  # a day that no calendar has, bytes that are no UTF-8
         raise ConfigError("", f"{path}: it is no YAML: {' '.join(str(wrong).split())}") from wrong
     try:
         return parse(said)

@@ -1,4 +1,4 @@
-"""Ends by SIGKILL right after a step of a transaction with an alert: $AFTER is its number, and 3 is the commit."""
+"""Ends by SIGKILL right after a step of a transaction with an alert: $AFTER is its number, and 2 is the commit."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class TwoTransactions(ledger.Ledger):
 
     def _transact(self, content: Content) -> None:
         if content.alerts:
-            super()._transact(content._replace(state={}, offsets=[]))
+            super()._transact(content._replace(state={}))
             time.sleep(0.3)  # so that a kill falls between them now and then
         super()._transact(content._replace(alerts=[]))
 

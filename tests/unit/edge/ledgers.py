@@ -27,7 +27,7 @@ def ledger(*stages: dict[str, Any], clock: bool = True) -> dict[str, Any]:
         each["began"], each["ended"] = began, began + each["ended"] - each["began"]
         began = each["ended"] + 5
     return {
-        "version": 2,
+        "version": 3,
         "run": "20261118T110640Z",
         "began": BEGAN,
         "product": "0.1.0",
@@ -56,6 +56,8 @@ def stage(
         "ended": BEGAN + lasted,
         "lag_ms": {"p50": 0.4, "p99": 3.2, "max": 9.1},
         "devices": {f"sim-{number:05}": device(dice, seconds, qos) for number in range(1, devices + 1)},
+        "planted": [],
+        "alerts": None,
         "events": [list(event) for event in events],
         "group_lag": {name: lag(dice, devices, int(lasted)) for name in GROUPS},
         "processes": {name: samples(dice, *used, int(lasted)) for name, used in PROCESSES.items()},
@@ -81,6 +83,35 @@ def device(dice: random.Random, seconds: int, qos: int) -> dict[str, Any]:
         "refused": 0,
         "resent": 0,
     }
+
+
+def spike(said: dict[str, Any], device: str, first: int, after: int) -> None:
+    """Plant a spike, which alerting tells 200 ms after its first record and 300 ms after the one behind it."""
+    told(said, device, "spike", (first, after), (0, 200))
+
+
+def silence(said: dict[str, Any], device: str, last: int) -> None:
+    """Let a device be silent for 16 s after a message, which alerting tells 2.5 s after the 10 s of its rule."""
+    each = said["devices"][device]
+    for times in (each["sent"], each["acked"]):
+        times[last + 1 :] = [round(ms + 15_000, 3) for ms in times[last + 1 :]]
+    for pairs in (each["stored"], *each["groups"].values()):
+        pairs[:] = [[number, round(ms + 15_000 * (number > last), 3)] for number, ms in pairs]
+    told(said, device, "silence", (last, last + 1), (11_500, 12_500))
+
+
+def told(said: dict[str, Any], device: str, kind: str, numbers: tuple[int, int], firing_ms: tuple[int, int]) -> None:
+    """Let alerting tell of what a device does between two messages: when it decides after the first, and appends."""
+    each = said["devices"][device]
+    began, ended = (dict(each["stored"])[number] for number in numbers)
+    rule = {"spike": "load-test-spike", "silence": "load-test-silent"}[kind]
+    of = [f"{rule}/{device}/telemetry-0-{numbers[0]}", rule, device]
+    said["planted"].append([device, kind, *(each["sent"][number] for number in numbers)])
+    said["alerts"] = said["alerts"] or []
+    said["alerts"] += [
+        [*of, "FIRING", *(round(began + ms, 3) for ms in firing_ms)],
+        [*of, "RESOLVED", ended, ended + 300],
+    ]
 
 
 def lag(dice: random.Random, devices: int, seconds: int) -> list[list[float]]:

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import raspi_kafka
 import yaml
-from raspi_kafka import bridge, simulate
+from raspi_kafka import alert, bridge, simulate
 
 REPOSITORY = Path(__file__).parents[3]
 EDGE = REPOSITORY / "edge"
@@ -55,7 +55,7 @@ def test_the_bridge_starts_without_what_only_a_load_test_needs(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("package", [bridge, simulate])
+@pytest.mark.parametrize("package", [alert, bridge, simulate])
 def test_the_page_names_every_file(package: ModuleType) -> None:
     heading = f"`src/{package.__name__.replace('.', '/')}/`"
     page = (EDGE / "README.md").read_text().partition(heading)[2].partition("What is in which file")[0]

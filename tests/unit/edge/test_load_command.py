@@ -72,7 +72,7 @@ def test_a_pause_has_a_second_and_a_length(asked: list[str]) -> None:
 
 def test_the_simulator_gets_what_was_asked_for(asked: list[str]) -> None:
     more = ["--bad=0.25", "--skew=2", "--seed=7", "--workers=2", "--burst=1:2:3", "--burst=5:2:1", "--storm=4"]
-    more += ["--rate=2.5", "--qos=2", "--ramp=1", "--hold=9", "--drain=3"]
+    more += ["--spike=1:1:2", "--silence=0:1:5", "--rate=2.5", "--qos=2", "--ramp=1", "--hold=9", "--drain=3"]
     wanted = simulate.parse(arguments().parse_args(simulator_command(parsed(asked, *more), 2)))
     assert [device.device for device in wanted.devices] == ["sim-00001", "sim-00002"]
     assert (wanted.address, wanted.rate, wanted.qos) == (("127.0.0.1", 1883), 2.5, 2)
@@ -80,14 +80,16 @@ def test_the_simulator_gets_what_was_asked_for(asked: list[str]) -> None:
     assert (wanted.bad, wanted.skew_s, wanted.seed, wanted.workers) == (0.25, 2, 7, 2)
     assert wanted.bursts == (simulate.Burst(1, 2, 3), simulate.Burst(5, 2, 1))
     assert (wanted.storms, wanted.journal) == ((4.0,), None)
+    assert wanted.plants == (simulate.Plant("spike", 1, 1, 2), simulate.Plant("silence", 0, 1, 5))
 
 
 def test_what_is_planned_has_its_time_and_its_kind(asked: list[str]) -> None:
-    wanted = parsed(asked, "--pause=20:60", "--burst=1:2:3", "--storm=4", "--ramp=5")
+    wanted = parsed(asked, "--pause=20:60", "--burst=1:2:3", "--storm=4", "--spike=2:3:4", "--ramp=5")
     assert wanted.planned == (
         (20, "consumer b stops to read for 60 s", "pause"),
         (6, "2 times the rate for 3 s", "burst"),
         (9, "all devices lose their connection", "storm"),
+        (7, "in 3 of the devices, for 4 s", "spike"),
     )
 
 
@@ -127,6 +129,8 @@ def test_what_is_no_such_value_is_refused(
         ("--bad=2", "--bad 2.0: give a share from 0 to 1"),
         ("--storm=60", "--storm 60.0: the hold has the seconds from 0 to 60"),
         ("--burst=x", "--burst x: give AT:FACTOR:SECONDS"),
+        ("--spike=1:2:3", "they take 2 devices, each for one of them, and there are 1; ask for fewer"),
+        ("--silence=1:1:14.9", "load-test-silent raises an alert after 10 s, and needs some more to be sure"),
         ("--workers=2", "--workers 2: give from 1 to as many as there are devices (1)"),
         ("--mqtt=localhost", "--mqtt localhost: give HOST:PORT"),
         ("--mqtt=no-such-host.invalid:1883", "no-such-host.invalid has no address"),
@@ -140,6 +144,16 @@ def test_what_cannot_be_done_is_refused_with_one_sentence_and_nothing_is_asked_o
     assert why in said.err
     assert (said.err.count("\n"), said.out) == (1, "")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("plant", ["--spike=0:1:20", "--silence=0:1:30"])
+def test_where_each_device_would_be_silent_by_its_rate_nothing_is_planted(
+    asked: list[str], plant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(LoadTestError, match="was asked"):
+        run.check(parsed(asked, plant, "--rate=0.2"))
+    assert main([*asked, plant, "--rate=0.19"]) == 2
+    assert "and load-test-silent raises an alert after 10 s; give a rate of at least 0.2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"passwords": 3}'])

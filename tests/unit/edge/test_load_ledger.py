@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from raspi_kafka.alert.alert import Alert, Place, State
 from raspi_kafka.load_test import ledger
+from raspi_kafka.load_test.alerts import Told
 from raspi_kafka.load_test.consumer import rests
 from raspi_kafka.load_test.kafka import Stored
 from raspi_kafka.load_test.message import number_of
@@ -77,6 +79,7 @@ class Device:
     """As far as a journal looks at one."""
 
     disconnects, refused = 2, 1
+    planted = ()
 
     def __init__(self, name: str, payloads: list[bytes]) -> None:
         self.name = name
@@ -132,6 +135,49 @@ def test_workers_that_began_at_different_times_have_one_clock() -> None:
     assert (found["sim-00002"]["sent"], found["sim-00002"]["acked"]) == ([800.5], [809.5])
     counts = {name: [each[key] for key in ("made", "disconnects", "refused", "resent")] for name, each in found.items()}
     assert counts == {"sim-00001": [5, 0, 0, 3], "sim-00002": [1, 2, 1, 0]}
+
+
+def test_what_was_planted_has_the_times_of_its_messages() -> None:
+    told = [
+        [head(0, 500), {**line("sim-00001", [0.0, 1000.25, 2000.0], []), "planted": [["spike", 1, 2]]}],
+        [
+            head(1, 100),
+            {**line("sim-00002", [0.0, 9.0], []), "planted": [["silence", 1, 2]]},
+            {**line("sim-00003", [0.0], []), "planted": [["spike", 1, 3]]},
+        ],
+    ]
+    found = ledger.planted(told, BEGAN_NS)
+    assert found == [["sim-00002", "silence", 109.0, None], ["sim-00001", "spike", 1500.25, 2500.0]]
+    assert found[1][2] in ledger.devices(told, [], {}, BEGAN_NS)["sim-00001"]["sent"]
+
+
+def test_what_is_due_is_told_when_it_begins_and_when_it_ends() -> None:
+    planted = [["a", "spike", 0.0, None], ["b", "silence", 0.0, 14_000.0], ["c", "silence", 0.0, 13_999.0]]
+    assert ledger.due(planted) == {
+        (rule, device, state)
+        for rule, device in (("load-test-spike", "a"), ("load-test-silent", "b"))
+        for state in ("FIRING", "RESOLVED")
+    }
+
+
+def test_alerts_are_those_of_the_load_tests_rules_about_records_of_this_stage() -> None:
+    def told(rule: str, device: str, offset: int) -> Told:
+        place = Place("telemetry", 1, offset)
+        return Told(Alert(State.FIRING, rule, device, "info", place, BEGAN_MS, BEGAN_MS + 5, ""), BEGAN_MS + 9)
+
+    every = [
+        told("load-test-spike", "sim-00001", 7),
+        told("load-test-spike", "sim-00001", 6),
+        told("load-test-silent", "sim-00002", 8),
+        told("hot", "sim-00001", 8),
+        told("load-test-spike", "kitchen", 8),
+    ]
+    own = [[head(0, 0), line("sim-00001", [], [])], [head(1, 0), line("sim-00002", [], [])]]
+    starts = [("telemetry", 0, 99), ("telemetry", 1, 7)]
+    assert ledger.alerts(every, own, starts, BEGAN_NS) == [
+        ["load-test-spike/sim-00001/telemetry-1-7", "load-test-spike", "sim-00001", "FIRING", 5.0, 9.0],
+        ["load-test-silent/sim-00002/telemetry-1-8", "load-test-silent", "sim-00002", "FIRING", 5.0, 9.0],
+    ]
 
 
 def test_records_stay_in_the_order_of_the_log_with_those_that_are_there_twice() -> None:

@@ -27,6 +27,7 @@ class Device:
     name = "sim-00001"
     disconnects = 3
     refused = 1
+    planted = (("spike", 1, 2),)
 
     def __init__(self, qos: int = 1) -> None:
         self.outbox = Outbox(Publisher("t", qos), qos)
@@ -55,6 +56,7 @@ def test_a_journal_has_the_worker_first_and_then_each_device(tmp_path: Path) -> 
         "disconnects": 3,
         "refused": 1,
         "resent": 0,
+        "planted": [["spike", 1, 2]],
     }
     assert [path.name for path in tmp_path.iterdir()] == ["journal-3.jsonl"]
 

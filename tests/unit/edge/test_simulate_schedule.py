@@ -19,7 +19,7 @@ def schedule(**more: object) -> Schedule:
 
 def dues(plan: Schedule, first_s: float) -> list[float]:
     """When the messages of one device are due."""
-    return [due_s for due_s, _whose in Turns(plan, [(first_s, None)]).until(1e9)]
+    return [due_s for due_s, _whose in Turns(plan, [(first_s, None)], lambda _whose: None).until(1e9)]
 
 
 def test_devices_connect_evenly_over_the_ramp() -> None:
@@ -65,19 +65,22 @@ def test_turns_come_in_the_order_of_time_and_none_is_left_out() -> None:
     chance = random.Random(seed)
     plan = schedule(rate=0.5, bursts=(Burst(5, 7, 3),))
     firsts = [(chance.uniform(0, 30), number) for number in range(50)]
-    turns, found, now_s = Turns(plan, firsts), [], 0.0
+    last: list[int] = []
+    turns, found, now_s = Turns(plan, firsts, last.append), [], 0.0
     while (next_s := turns.next_s()) is not None:
         now_s = max(next_s, now_s + chance.uniform(0, 4))
         some = list(turns.until(now_s))
         assert some
         assert all(due_s <= now_s for due_s, _who in some)
         found += some
+        # Each was told of before its last turn, and of no other.
+        assert {who for due_s, who in found if plan.after(due_s) >= plan.until_s} == set(last)
     assert found == sorted(found, key=lambda turn: turn[0])
     for first_s, number in firsts:
         assert [due_s for due_s, who in found if who == number] == dues(plan, first_s)
 
 
 def test_a_device_whose_first_turn_is_beyond_the_end_has_none() -> None:
-    turns = Turns(schedule(), [(70.0, "late")])
+    turns = Turns(schedule(), [(70.0, "late")], lambda _whose: None)
     assert turns.next_s() is None
     assert list(turns.until(1e9)) == []

@@ -59,7 +59,7 @@ def topic(username: str) -> str:
 class Heartbeat:
     """Sends them in a thread of its own, and none late.
 
-    :ivar first_ms: `sent_ms` of the first one of this process that the server has taken; None before.
+    :ivar started_s: from when on they are due, by time.monotonic(), whether or not the server takes them; None before.
     """
 
     def __init__(self, publisher: Publisher, username: str, host: str) -> None:
@@ -70,10 +70,11 @@ class Heartbeat:
         self._told = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self.first_ms: int | None = None
+        self.started_s: float | None = None
 
     def start(self) -> None:
         """Send from now on."""
+        self.started_s = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -99,5 +100,3 @@ class Heartbeat:
             self._told = str(wrong)
         else:
             self._told = ""
-            if self.first_ms is None:
-                self.first_ms = beat.sent_ms

@@ -41,6 +41,7 @@ class Inputs:
         self._on_error = on_error
         self._refresh_at_s = 0.0
         self._old = False
+        self._missing: list[str] = []
         self.positions: dict[Partition, int] = {}
         self._assigned: set[Partition] = set()
         self._consumer = kafka_log.reader(
@@ -105,9 +106,10 @@ class Inputs:
             self._on_error(failed.args[0])
             return
         missing = sorted(set(self._topics) - {topic for topic, _partition in found})
-        if missing:
+        if missing and missing != self._missing:
             log.warning("Kafka has no topic %s yet; waiting for it", " and no topic ".join(missing))
-        else:
+        self._missing = missing
+        if not missing:
             self._refresh_at_s = now + REFRESH_S
 
     def _take_up(self, partitions: list[Partition]) -> None:

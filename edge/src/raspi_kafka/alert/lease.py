@@ -6,7 +6,7 @@ process was killed and started again, has its partition still (static membership
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer
 
@@ -57,11 +57,6 @@ class Lease:
         )
         self._consumer.subscribe([STATE], on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
 
-    @property
-    def metadata(self) -> Any:
-        """What fences the offsets of a host that has lost it without knowing (KIP-447)."""
-        return self._consumer.consumer_group_metadata()
-
     def poll(self, timeout_s: float) -> None:
         """Hear who decides.
 
@@ -72,6 +67,11 @@ class Lease:
             self._on_error(message.error())
         if self._had and self.joined and not self.held:
             raise LeaseLostError("another host decides now")
+
+    def show(self, offsets: list[TopicPartition]) -> None:
+        """Commit offsets for those who look at the group's lag; what counts is the state."""
+        if self.joined and offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def close(self) -> None:
         """Stop being heard of; a static member keeps its partition until its session ends."""

@@ -1,4 +1,8 @@
-"""State, alerts and offsets go to Kafka together, or not at all (KIP-98)."""
+"""State and alerts go to Kafka together, or not at all (KIP-98).
+
+The offsets of what was read are a part of the state. They are not sent by AddOffsetsToTxn: after a restart of the only
+broker that call did not come back within a minute, although it was given 5 s (librdkafka 2.16).
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,9 @@ from .topics import ALERTS, STATE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from confluent_kafka import KafkaError, TopicPartition
+    from confluent_kafka import KafkaError
 
     from .alert import Alert
-    from .lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -36,26 +39,22 @@ class Content(NamedTuple):
     """What one transaction carries.
 
     :ivar state: by key; None takes a key out.
-    :ivar offsets: of the next record of each partition.
     """
 
     alerts: list[Alert]
     state: Mapping[str, bytes | None]
-    offsets: list[TopicPartition]
 
 
 class Ledger:
-    """One transaction at a time, tried until Kafka has it, in a thread of its own: without Kafka, a step takes half a
-    minute, whatever it is told (measured with librdkafka 2.16 and AddOffsetsToTxn).
+    """One transaction at a time, tried until Kafka has it, in a thread of its own, which may have to wait for Kafka.
 
     The state in memory is ahead of Kafka meanwhile, so that a transaction that was aborted is made again as it was.
 
     :ivar busy: something is under way.
     """
 
-    def __init__(self, servers: tuple[str, ...], lease: Lease, on_error: Callable[[KafkaError], None]) -> None:
+    def __init__(self, servers: tuple[str, ...], on_error: Callable[[KafkaError], None]) -> None:
         self.busy = True
-        self._lease = lease
         self._work: queue.SimpleQueue[Content] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Content | Exception] = queue.SimpleQueue()
         self._producer = Producer(
@@ -98,19 +97,18 @@ class Ledger:
     def _live(self) -> None:
         try:
             self._persist([self._open])
-            content = Content([], {}, [])
+            content = Content([], {})
             while True:
                 self._done.put(content)
                 content = self._work.get()
                 self._transact(content)
-        except KafkaException as fatal:
+        except Exception as fatal:  # whatever it is, a thread that is gone would write no alert any more
             self._done.put(fatal)
 
     def _transact(self, content: Content) -> None:
         steps = [
             self._producer.begin_transaction,
             partial(self._produce, self._records(content)),
-            partial(self._send_offsets, content.offsets),
             partial(self._producer.commit_transaction, STEP_S),
         ]
         while not self._persist(steps):
@@ -153,6 +151,3 @@ class Ledger:
             topic, key, value = records[0]
             self._producer.produce(topic, value, key)
             records.popleft()
-
-    def _send_offsets(self, offsets: list[TopicPartition]) -> None:
-        self._producer.send_offsets_to_transaction(offsets, self._lease.metadata, STEP_S)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .ends import Ends, Partition
 
 
+# Far above what it takes to read on after a restart.
+GIVE_UP_S = 60.0
+
+
 class Looks:
     """One look at a time.
 
@@ -34,7 +38,7 @@ class Looks:
         self._failed: dict[Partition, int | None] = {}
         self._until_ms = 0
         self._since_ms = 0
-        self._ask_at_s = 0.0
+        self._ask_at_s = self._give_up_at_s = 0.0
         self._question: Question | None = None
         self._ends: Ends = {}
 
@@ -44,8 +48,12 @@ class Looks:
         :param since_ms: from here on beats have come without a gap.
         :param until_ms: when the beat that came back was sent.
         """
-        if self._ask_at_s or self._question or self._ends:
+        if now_s < self._give_up_at_s and (self._ask_at_s or self._question or self._ends):
             return
+        # What has not been read for so long may never be: the end counts the mark of a transaction too.
+        self._failed.update(dict.fromkeys(self._ends))
+        self._question, self._ends = None, {}
+        self._give_up_at_s = now_s + GIVE_UP_S
         self._partitions, self._since_ms, self._until_ms = partitions, since_ms, until_ms
         self._ask_at_s = now_s + SETTLE_S
 

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from .alert import FLEET, Alert, Place, State
+from .topics import HEARTBEAT
 
 if TYPE_CHECKING:
     from .heartbeat import Beat
@@ -42,7 +43,9 @@ class Pipeline:
     def __init__(self, host: str, limit_s: float) -> None:
         self._host = host
         self._limit_ms = 1000 * limit_s
-        self._last: Place | None = None
+        # Of another host's beats, or of none, nothing is known but where they would be.
+        self._last = Place(HEARTBEAT, 0, 0)
+        self._taken_s = -math.inf
         self._last_ms = 0
         self._firing: Alert | None = None
         # In order by either time.
@@ -55,8 +58,11 @@ class Pipeline:
         """Whether an alert is open."""
         return self._firing is not None
 
-    def take(self, beat: Beat, place: Place, append_ms: int) -> list[Alert]:
-        """Take a beat that has come back."""
+    def take(self, beat: Beat, place: Place, append_ms: int, now_s: float) -> list[Alert]:
+        """Take a beat that has come back.
+
+        :param now_s: by the same clock as in suspect().
+        """
         if beat.host != self._host:
             return []
         if beat.sent_ms - self.until_ms > APART_MS:
@@ -65,7 +71,7 @@ class Pipeline:
         self._beats.append((append_ms, self.until_ms))
         if append_ms - beat.sent_ms > self._limit_ms:
             return self._begin(append_ms)
-        self._last, self._last_ms = place, beat.sent_ms
+        self._last, self._last_ms, self._taken_s = place, beat.sent_ms, now_s
         return self._end(append_ms)
 
     def sent_before(self, append_ms: int) -> int:
@@ -73,13 +79,15 @@ class Pipeline:
         at = bisect.bisect_right(self._beats, (append_ms - 1000 * SETTLE_S, math.inf))
         return self._beats[at - 1][1] if at else 0
 
-    def suspect(self, now_ms: int, first_ms: int) -> bool:
+    def suspect(self, now_s: float, started_s: float | None) -> bool:
         """Tell whether a beat should be back by now.
 
-        :param first_ms: when this process sent its first beat; 0 if it has not: none is missed then.
+        :param now_s: seconds of a clock that nobody sets.
+        :param started_s: from when on beats are due; None if they are not.
         """
-        waiting_since = max(self._last_ms, first_ms)
-        return bool(first_ms and self._last) and not self._firing and now_ms - waiting_since > self._limit_ms
+        if started_s is None or self._firing:
+            return False
+        return 1000 * (now_s - max(self._taken_s, started_s)) > self._limit_ms
 
     def stall(self, now_ms: int) -> list[Alert]:
         """Say that the pipeline has stalled."""
@@ -92,18 +100,19 @@ class Pipeline:
         return json.dumps(values, separators=(",", ":")).encode()
 
     def load(self, value: bytes) -> None:
-        """Go on from what dump() gave; of another host only the open alert counts, since its beats were its own."""
+        """Go on from what dump() gave; when another host's beats were sent says nothing of this host's."""
         host, last, last_ms, firing, since_ms, until_ms = json.loads(value)
         self._firing = Alert.from_json(firing.encode()) if firing else None
+        self._last = Place(*last)  # so that no two episodes have one name
         if host == self._host:
-            self._last, self._last_ms = Place(*last) if last else None, last_ms
+            self._last_ms = last_ms
             self.since_ms, self.until_ms = since_ms, until_ms
 
     def _begin(self, decided_ms: int) -> list[Alert]:
-        if self._firing or not self._last:
+        if self._firing:
             return []
         self._firing = Alert(
-            *(State.FIRING, RULE, FLEET, "critical", self._last, self._last_ms, decided_ms),
+            *(State.FIRING, RULE, FLEET, "critical", self._last, self._last_ms or decided_ms, decided_ms),
             f"what devices send to {self._host} does not come into Kafka: no heartbeat has for "
             f"{self._limit_ms / 1000:.0f} s; look at mosquitto, raspi-kafka-bridge and kafka there",
         )

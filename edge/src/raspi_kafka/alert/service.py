@@ -98,10 +98,16 @@ class Service:
             closing.callback(self._inputs.close)
             self._deliver(self._own, closing)
             self._stand_by()
-            ledger = self.ledger_class(self._config.bootstrap_servers, self._lease, self._kafka_error)
+            if self._stopping:  # without a word to Kafka, which would end what the host does that decides
+                return
+            ledger = self.ledger_class(self._config.bootstrap_servers, self._kafka_error)
             self._take_over(ledger)
-            self._deliver(self._shared, closing)
+            if self._stopping:
+                return
+            self._heart.start()
             closing.callback(self._heart.stop)
+            self._deliver(self._shared, closing)
+            self._ready("Deciding")
             while not self._stopping:
                 self._turn(ledger)
 
@@ -116,6 +122,11 @@ class Service:
             closing.callback(delivery.stop)
             self._delivering.append(delivery)
 
+    def _see_to_deliveries(self) -> None:
+        for delivery in self._delivering:
+            if not delivery.running:
+                raise ServiceError(f"the thread that takes alerts to {delivery.name} has ended")
+
     # --- before the first record
 
     def _stand_by(self) -> None:
@@ -123,13 +134,17 @@ class Service:
             self._lease.poll(STANDBY_S if self._lease.joined else POLL_S)
             if self._lease.joined and not self._lease.held:
                 self._ready("Standing by: another host decides")
+                self._kafka_told = ""
+            self._see_to_deliveries()
             self._live()
 
     def _take_over(self, ledger: Ledger) -> None:
         """Become the one that decides: end what a predecessor had under way, and go on from its state."""
-        while not ledger.written() and not self._stopping:
-            self._lease.poll(0)
+        while not ledger.written():
+            self._lease.poll(POLL_S)
             self._live()
+            if self._stopping:
+                return
         stored = state.stored(self._config.bootstrap_servers)
         positions = state.positions_from_json(stored.pop(state.POSITIONS, b"[]"))
         if not positions:
@@ -141,8 +156,6 @@ class Service:
         self._tell(self.engine.loaded())
         self._inputs.begin(positions, from_the_beginning=bool(self._told))
         self._committed_at_s = time.monotonic()
-        self._heart.start()
-        self._ready("Deciding")
         log.info("this host decides, with the state of %d devices", len(stored))
 
     # --- record by record
@@ -150,9 +163,7 @@ class Service:
     def _turn(self, ledger: Ledger) -> None:
         self._live()
         self._lease.poll(0)
-        for delivery in self._delivering:
-            if not delivery.running:
-                raise ServiceError(f"the thread that takes alerts to {delivery.name} has ended")
+        self._see_to_deliveries()
         for message in self._inputs.read(POLL_S):
             self._take(message)
         self._look()
@@ -175,7 +186,7 @@ class Service:
         except ValueError:
             return
         place = Place(record.topic, record.partition, record.offset)
-        self._tell(self.pipeline.take(beat, place, record.append_ms))
+        self._tell(self.pipeline.take(beat, place, record.append_ms, time.monotonic()))
         partitions = [each for each in self._inputs.positions if each[0] != HEARTBEAT]
         self._looks.begin(partitions, self.pipeline.since_ms, self.pipeline.until_ms, time.monotonic())
 
@@ -186,7 +197,7 @@ class Service:
     def _suspect(self) -> None:
         """See whether a beat is missing: none that Kafka has and this process has not read yet."""
         now_ms, now_s = time.time_ns() // 1_000_000, time.monotonic()
-        if now_s < self._suspect_again_s or not self.pipeline.suspect(now_ms, self._heart.first_ms or 0):
+        if now_s < self._suspect_again_s or not self.pipeline.suspect(now_s, self._heart.started_s):
             return
         self._suspect_again_s = now_s + 1.0
         beats = [each for each in self._inputs.positions if each[0] == HEARTBEAT]
@@ -220,7 +231,8 @@ class Service:
         changed[state.POSITIONS] = state.positions_to_json(self._inputs.positions)
         alerts, self._outbox = self._outbox, []
         self._committed_records = self.counters.records + self.counters.heartbeats
-        ledger.write(Content(alerts, changed, self._inputs.offsets()))
+        ledger.write(Content(alerts, changed))
+        self._lease.show(self._inputs.offsets())
 
     def _committed(self, alerts: list[Alert]) -> None:
         self._kafka_well()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raspi_kafka.simulate import command as simulate
-from raspi_kafka.simulate.options import OptionError, bursts
+from raspi_kafka.simulate.options import OptionError, bursts, plants
 
 from .options import BURST, GROUPS, PAUSE, STAGES, STORM, Options, count, counts, pause
 
@@ -23,6 +23,7 @@ DESCRIPTION = f"""\
 {HELP.capitalize()}: sent, acknowledged, stored in Kafka, consumed by two groups, lost, duplicated, out of order, and
 how long each took. Writes ledger.json and report.html. Ends as `raspi-kafka report` does, and with 130 after Ctrl-C."""
 SIMULATED = ("bad", "skew", "seed", "workers")
+REPEATED = ("burst", "storm", "spike", "silence")
 
 
 def add(commands: Commands) -> None:
@@ -77,7 +78,7 @@ def run(given: argparse.Namespace) -> int:
 def options(given: argparse.Namespace) -> Options:
     """Return what is asked for; what only the simulator knows is passed on as it is."""
     simulated = [f"--{name}={value}" for name in SIMULATED if (value := getattr(given, name)) is not None]
-    simulated += [f"--{name}={value}" for name in ("burst", "storm") for value in getattr(given, name)]
+    simulated += [f"--{name}={value}" for name in REPEATED for value in getattr(given, name)]
     own = {name: getattr(given, name) for name in Options.__dataclass_fields__ if hasattr(given, name)}
     own |= {"find_limit": given.find_limit is not None, "most": given.find_limit or 0, "simulate": tuple(simulated)}
     own["stages"] = given.stages or (() if own["find_limit"] else STAGES)
@@ -93,3 +94,5 @@ def planned(given: argparse.Namespace) -> Iterator[tuple[float, str, str]]:
         yield given.ramp + burst.at_s, f"{burst.factor:g} times the rate for {burst.seconds:g} s", BURST
     for at in given.storm:
         yield given.ramp + at, "all devices lose their connection", STORM
+    for each in plants(given):
+        yield given.ramp + each.at_s, f"in {each.devices} of the devices, for {each.seconds:g} s", each.kind

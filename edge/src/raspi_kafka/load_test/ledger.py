@@ -8,12 +8,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from raspi_kafka.alert.alert import State
+from raspi_kafka.report.ledger import Planted
+
+from .judged import RULES
 from .options import FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from .alerts import Told
     from .kafka import Stored
 
 TOLD = ("made", "disconnects", "refused", "resent")
@@ -37,7 +42,7 @@ def devices(
     """
     found: dict[str, dict[str, Any]] = {}
     for head, *lines in told:
-        later = (head["began_ns"] - began_ns) / 1e6
+        later = later_ms(head, began_ns)
         for line in lines:
             found[line["device"]] = {
                 "sent": [round(ms + later, 3) for ms in line["sent"]],
@@ -53,6 +58,57 @@ def devices(
         if record.device in found:
             found[record.device]["stored"].append([record.number, round(record.append_ms - began_ns / 1e6, 3)])
     return found
+
+
+def later_ms(head: dict[str, Any], began_ns: int) -> float:
+    """Return by how much a worker began later."""
+    return (head["began_ns"] - began_ns) / 1e6
+
+
+def planted(told: list[list[dict[str, Any]]], began_ns: int) -> list[list[Any]]:
+    """Return what devices have shown of what was planted: device, kind, when it began and when it ended.
+
+    Times are milliseconds after `began_ns`, of messages that were sent; None if the first one after it never was.
+    """
+    found = []
+    for head, *lines in told:
+        later = later_ms(head, began_ns)
+        for line in lines:
+            sent = [round(ms + later, 3) for ms in line["sent"]]
+            for kind, began, ended in line["planted"]:
+                if began < len(sent):
+                    found.append([line["device"], kind, sent[began], sent[ended] if ended < len(sent) else None])
+    return sorted(found, key=lambda each: each[2])
+
+
+def due(rows: list[list[Any]]) -> set[tuple[str, str, str]]:
+    """Return rule, device and state of each alert that has to be told of what was planted."""
+    every = [Planted(*row) for row in rows]
+    return {(RULES[each.kind], each.device, state.value) for each in every if each.due for state in State}
+
+
+def alerts(
+    found: Iterable[Told],
+    told: list[list[dict[str, Any]]],
+    starts: list[tuple[str, int, int]],
+    began_ns: int,
+) -> list[list[Any]]:
+    """Return what rules of the load test say of devices of this stage, of records that were stored in it.
+
+    :param starts: topic, partition and offset of the first record of the stage.
+    :returns: id, rule, device, state, and by Kafka's clock in milliseconds after `began_ns` when it was decided and
+        when Kafka appended it.
+    """
+    own = {line["device"] for _head, *lines in told for line in lines}
+    first = {(topic, partition): offset for topic, partition, offset in starts}
+    rows = []
+    for alert, append_ms in found:
+        topic, partition, offset = alert.place
+        here = offset >= first.get((topic, partition), offset)
+        if here and alert.device in own and alert.rule in RULES.values():
+            times = [round(ms - began_ns / 1e6, 3) for ms in (alert.decided_ms, append_ms)]
+            rows.append([alert.id, alert.rule, alert.device, alert.state.value, *times])
+    return rows
 
 
 def acknowledged(told: list[list[dict[str, Any]]]) -> int:

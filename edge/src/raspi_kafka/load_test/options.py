@@ -6,10 +6,13 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..simulate.options import KINDS
+
 STAGES = (5, 50, 100, 200, 350)
 GROUPS = ("a", "b")
 # What an event is: done by somebody to the stack, or by the load test itself.
 FAULT, STORM, PAUSE, BURST = "fault", "storm", "pause", "burst"
+EVENT_KINDS = (FAULT, STORM, PAUSE, BURST, *KINDS)
 
 
 @dataclass(frozen=True)

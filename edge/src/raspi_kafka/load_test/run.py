@@ -21,6 +21,7 @@ from raspi_kafka.simulate import limits
 from raspi_kafka.simulate import options as simulate
 
 from . import kafka, ledger
+from .judged import LOOK_S, RULES, SILENT_AFTER_S
 from .kafka import LoadTestError
 from .limit import next_count
 from .stage import Stage, simulator_command
@@ -132,9 +133,33 @@ def check_simulated(wanted: Options, count: int) -> None:
     """
     try:
         simulate.run_name(wanted.run_name)
-        limits.check(simulate.parse(arguments().parse_args(simulator_command(wanted, count))))
+        asked = simulate.parse(arguments().parse_args(simulator_command(wanted, count)))
+        limits.check(asked)
+        check_plants(asked)
     except simulate.OptionError as wrong:
         raise LoadTestError(str(wrong)) from wrong
+
+
+def check_plants(asked: simulate.Options) -> None:
+    """Refuse what alerting could not tell apart.
+
+    :raises OptionError: there is such a thing.
+    """
+    interval = 1 / asked.rate
+    if asked.plants and interval > SILENT_AFTER_S / 2:
+        raise simulate.OptionError(
+            f"--spike and --silence: at --rate {asked.rate:g} each device is silent for {interval:g} s between two "
+            f"messages, and {RULES[simulate.SILENCE]} raises an alert after {SILENT_AFTER_S:g} s; "
+            f"give a rate of at least {2 / SILENT_AFTER_S:g}"
+        )
+    # The last message of a run ends a silence early.
+    least = SILENT_AFTER_S + LOOK_S + interval
+    for each in asked.plants:
+        if each.kind == simulate.SILENCE and each.seconds < least:
+            raise simulate.OptionError(
+                f"--silence of {each.seconds:g} s: {RULES[simulate.SILENCE]} raises an alert after {SILENT_AFTER_S:g} "
+                f"s, and needs some more to be sure; give at least {least:g} s"
+            )
 
 
 def generator(mqtt: str) -> dict[str, Any]:

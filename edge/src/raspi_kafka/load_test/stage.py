@@ -12,7 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import kafka, ledger
+from .alerts import Alerts, Told
 from .groups import Groups
+from .judged import LOOK_S, SILENT_AFTER_S
 from .kafka import LoadTestError
 from .options import GROUPS
 from .processes import Sampler
@@ -51,6 +53,7 @@ class Stage:
         self._count = count
         self._folder = folder
         self._starts = kafka.ends(wanted.kafka, wanted.topic)
+        self._alerts = Alerts(wanted.kafka)
         self._run = run
         self._groups = Groups(run, wanted.kafka, self._starts, folder)
         self.aborted = False
@@ -69,6 +72,7 @@ class Stage:
                 pids = {"generator": simulator.pid, **self._groups.pids}
                 with Sampler({name: partial(int, pid) for name, pid in pids.items()}) as sampler:
                     self._wait(simulator)
+                    sent_s = time.monotonic()
                     self._settle()
             pause = self._wanted.pause[1] if self._wanted.pause else 0
             came = self._groups.stop(0 if self.aborted else SECONDS_TO_READ + pause)
@@ -79,6 +83,8 @@ class Stage:
         if not told:
             raise LoadTestError(f"The simulator wrote no journal to {self._folder}. Its own lines say why.")
         stored = kafka.stored(self._wanted.kafka, self._starts, self._run)
+        planted = ledger.planted(told, began_ns)
+        alerts = self._told(planted, sent_s)
         return {
             "devices_wanted": self._count,
             "rate": self._wanted.rate,
@@ -89,10 +95,33 @@ class Stage:
             "ended": ended,
             "lag_ms": ledger.lag(told),
             "devices": ledger.devices(told, stored, came, began_ns),
+            "planted": planted,
+            "alerts": None if alerts is None else ledger.alerts(alerts, told, self._starts, began_ns),
             "events": sorted(self._planned() + ledger.events(self._wanted.events, began_ns)),
             "group_lag": {name: ledger.since(each, began_ns) for name, each in self._groups.lag.items()},
             "processes": {name: ledger.since(each, began_ns) for name, each in sampler.samples.items()},
         }
+
+    def _told(self, planted: list[list[Any]], sent_s: float) -> list[Told] | None:
+        """Return the alerts since the stage began; None without alerting.
+
+        Also when all that is due has come, a silent device that nobody has planted may still be found.
+
+        :param sent_s: when devices had ended, by time.monotonic().
+        """
+        if not self._alerts.there:
+            return None
+        if self.aborted or not planted:
+            return self._alerts.read(lambda _found: True, kafka.ASK_S)
+        due = ledger.due(planted)
+        until_s = sent_s + SILENT_AFTER_S + LOOK_S
+
+        def enough(found: list[Told]) -> bool:
+            told = {(each.alert.rule, each.alert.device, each.alert.state.value) for each in found}
+            return due <= told and time.monotonic() >= until_s
+
+        # Behind a fault they come late.
+        return self._alerts.read(enough, max(until_s + self._wanted.drain - time.monotonic(), kafka.ASK_S))
 
     def _planned(self) -> list[list[Any]]:
         return [[1000 * seconds, what, kind] for seconds, what, kind in self._wanted.planned]

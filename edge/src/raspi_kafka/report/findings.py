@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .account import DeviceAccount, Total, account, total
+from .alerting import Alerting, alerting
 from .latency import Latency, latency, taken, ways
 from .usage import Usage, usage
 
@@ -30,6 +31,7 @@ class Findings:
     :ivar device_p99_ms: per device, likewise.
     :ivar lag: None if a group was never looked at.
     :ivar usage: None if a process was not seen twice.
+    :ivar alerting: None if it was not there, or had nothing to find.
     """
 
     total: Total
@@ -38,6 +40,7 @@ class Findings:
     device_p99_ms: dict[str, dict[str, float]]
     lag: dict[str, Lag | None]
     usage: dict[str, Usage | None]
+    alerting: Alerting | None
 
 
 def find(stage: Stage) -> Findings:
@@ -60,6 +63,7 @@ def find(stage: Stage) -> Findings:
         device_p99_ms=p99,
         lag={name: lag(stage.group_lag[name]) for name in stage.groups},
         usage={name: usage(samples) for name, samples in stage.processes.items()},
+        alerting=alerting(stage),
     )
 
 

@@ -127,6 +127,7 @@ def stage(parts: Sequence[Part], number: int) -> Json:
     later = [round((start - began) * 1000, 3) for start in starts]
     groups = sorted({name for said in stages for name in said["group_lag"]})
     moved = [shifted(said, part, ms) for said, part, ms in zip(stages, parts, later, strict=True)]
+    told = [said["alerts"] for said in moved]
     return {
         **first,
         "devices_wanted": sum(said["devices_wanted"] for said in stages),
@@ -136,6 +137,8 @@ def stage(parts: Sequence[Part], number: int) -> Json:
         "ended": max(said["ended"] + part.ahead_ms / 1000 for part, said in zip(parts, stages, strict=True)),
         "lag_ms": {name: max(said["lag_ms"][name] for said in stages) for name in LATENESS},
         "devices": devices(parts, moved, number),
+        "planted": sorted((each for said in moved for each in said["planted"]), key=lambda each: each[2]),
+        "alerts": None if None in told else [each for said in told for each in said],
         "events": sorted(event for said in moved for event in said["events"]),
         "group_lag": {name: furthest([said["group_lag"].get(name, []) for said in moved]) for name in groups},
         "processes": {name: samples for said in moved for name, samples in said["processes"].items()},
@@ -163,6 +166,12 @@ def shifted(said: Json, part: Part, later_ms: float) -> Json:
             }
             for name, each in said["devices"].items()
         },
+        "planted": [
+            [device, kind, *(None if ms is None else round(ms + later_ms, 3) for ms in times)]
+            for device, kind, *times in said["planted"]
+        ],
+        "alerts": said["alerts"]
+        and [[*each[:4], *(round(ms + by_kafka, 3) for ms in each[4:])] for each in said["alerts"]],
         "events": [[ms, f"{part.name}: {what}", kind] for ms, what, kind in moved(said["events"])],
         "group_lag": {name: moved(samples) for name, samples in said["group_lag"].items()},
         "processes": {f"{part.name} {name}": moved(samples) for name, samples in said["processes"].items()},

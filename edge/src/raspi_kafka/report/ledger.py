@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import fastjsonschema
 
-from ..load_test.options import BURST, FAULT, PAUSE, STORM
+from ..load_test.judged import LOOK_S, SILENT_AFTER_S
+from ..load_test.options import EVENT_KINDS
+from ..simulate.options import KINDS, SPIKE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-VERSION = 2
+VERSION = 3
+STATES = (FIRING, RESOLVED) = ("FIRING", "RESOLVED")
 
 
 class LedgerError(Exception):
@@ -57,6 +60,43 @@ class Sample(NamedTuple):
     written_bytes: int | None
 
 
+class Planted(NamedTuple):
+    """What a device has done that an alert has to tell.
+
+    :ivar kind: of simulate.options.KINDS.
+    :ivar began: ms after the stage began at which it sent the first message of a spike, the last one before a silence.
+    :ivar ended: likewise of the first message after it; None if it never sent one.
+    """
+
+    device: str
+    kind: str
+    began: float
+    ended: float | None
+
+    @property
+    def due(self) -> bool:
+        """Whether its alert has to come: a silence that was cut short by the end of the run may have one."""
+        lasted = 0 if self.ended is None else self.ended - self.began
+        return self.kind == SPIKE or lasted >= 1000 * (SILENT_AFTER_S + LOOK_S)
+
+
+class Alert(NamedTuple):
+    """What a rule of the load test said of a device of the stage.
+
+    :ivar id: of its episode, the same when it begins and when it ends.
+    :ivar state: of STATES.
+    :ivar decided: append time of the record that decided, ms after the stage began by Kafka's clock.
+    :ivar append: likewise of the alert itself.
+    """
+
+    id: str
+    rule: str
+    device: str
+    state: str
+    decided: float
+    append: float
+
+
 @dataclass(frozen=True)
 class Device:
     """The messages of one device in one stage; all times are ms after the stage began.
@@ -87,6 +127,8 @@ class Stage:
     :ivar ramp: seconds over which the devices connect, each sending from then on; `seconds` with all of them follow.
     :ivar began: seconds since the epoch.
     :ivar lag_ms: how late the generator sent, of several the latest: p50, p99, max.
+    :ivar planted: what devices did that alerting has to find, each of them one thing at most.
+    :ivar alerts: in the order of a partition of the log; None if Kafka has no topic of alerts.
     :ivar events: what was done on purpose: ms after the stage began, what, and its kind (EVENT_KINDS).
     :ivar group_lag: per consumer group ms after the stage began, and records not yet consumed. Of several
         generators each has groups of its own, of which the one that is furthest behind counts.
@@ -102,6 +144,8 @@ class Stage:
     ended: float
     lag_ms: dict[str, float]
     devices: dict[str, Device]
+    planted: list[Planted]
+    alerts: list[Alert] | None
     events: list[list[Any]]
     group_lag: dict[str, list[list[float]]]
     processes: dict[str, list[Sample]]
@@ -131,7 +175,6 @@ class Ledger:
 NUMBER = {"type": "number"}
 COUNT = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
-EVENT_KINDS = (FAULT, STORM, PAUSE, BURST)
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
 
 
@@ -174,6 +217,8 @@ STAGE = of(
     ended=NUMBER,
     lag_ms=of(p50=NUMBER, p99=NUMBER, max=NUMBER),
     devices=named(DEVICE),
+    planted=row(TEXT, {"enum": list(KINDS)}, NUMBER, {"type": ["number", "null"]}),
+    alerts={**row(TEXT, TEXT, TEXT, {"enum": list(STATES)}, NUMBER, NUMBER), "type": ["array", "null"]},
     events=row(NUMBER, TEXT, {"enum": list(EVENT_KINDS)}),
     group_lag=named(row(NUMBER, COUNT), least=1),
     processes=named(SAMPLES),
@@ -269,8 +314,22 @@ def stage(said: dict[str, Any], clock: Clock | None, place: str) -> Stage:
         raise LedgerError(f"{place}: it ended at {said['ended']}, not after it began at {said['began']}")
     devices = {name: device(each, said, f"{place}.devices.{name}") for name, each in said["devices"].items()}
     processes = {name: [Sample(*each) for each in samples] for name, samples in said["processes"].items()}
+    planted = [plant(each, devices, place) for each in said["planted"]]
+    alerts = None if said["alerts"] is None else [Alert(*each) for each in said["alerts"]]
+    more = {"devices": devices, "processes": processes, "planted": planted, "alerts": alerts}
     kept = {name: said[name] for name in Stage.__dataclass_fields__ if name in said}
-    return Stage(**{**kept, "devices": devices, "processes": processes, "clock": clock})
+    return Stage(**{**kept, **more, "clock": clock})
+
+
+def plant(said: list[Any], devices: dict[str, Device], place: str) -> Planted:
+    """Return what was planted, of what the schema let pass.
+
+    :raises LedgerError: its device does not know of it.
+    """
+    found = Planted(*said)
+    if found.device not in devices or found.began not in devices[found.device].sent:
+        raise LedgerError(f"{place}.planted: {found.device} sent no message at {found.began:g} ms, where it began")
+    return found
 
 
 def device(said: dict[str, Any], of_stage: dict[str, Any], place: str) -> Device:

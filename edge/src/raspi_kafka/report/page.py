@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CSS = Path(__file__).with_name("page.css")
 # Whatever a name in the ledger is, a browser fetches and runs nothing for it.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-CLASSES = {PASSED: "passed", FAILED: "failed", INVALID: "invalid"}
+CLASSES = {PASSED: "passed", FAILED: "failed", INVALID: "invalid", words.NOT_THERE: "absent"}
 PLOTS = {
     "throughput": ("Throughput", "messages per second"),
     "latency": ("Latency", "ms, by the second of sending"),

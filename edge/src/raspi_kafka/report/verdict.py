@@ -25,11 +25,15 @@ EXAMPLES = 3
 
 
 class Row(NamedTuple):
-    """A claim, whether it held, and the numbers that prove it."""
+    """A claim, whether it held, and the numbers that prove it.
+
+    :ivar there: what the claim is about; where it is not, the claim harms nothing.
+    """
 
     claim: str
     held: bool
     evidence: str
+    there: bool = True
 
 
 class Verdict(NamedTuple):
@@ -55,6 +59,7 @@ def judge(stage: Stage, findings: Findings) -> Verdict:
         kept_up(findings),
         independent(findings),
         in_time(stage, findings),
+        told(stage, findings),
     ]
     on_time = generator(stage)
     state = PASSED if all(row.held for row in rows) else FAILED
@@ -166,6 +171,31 @@ def in_time(stage: Stage, findings: Findings) -> Row:
         held = held and found is not None and (not late or bool(excuse))
     evidence = f"p99 {'; '.join(said)} (limit: {CONSUMER_P99_MS:,} ms)"
     return Row("messages come to consumers within a second", held, evidence)
+
+
+def told(stage: Stage, findings: Findings) -> Row:
+    """Each spike and each silence that was planted has its alert, once, and nothing else has one."""
+    claim = "alerting kept working"
+    found = findings.alerting
+    if found is None:
+        return Row(claim, held=True, evidence=absent(stage), there=False)
+    said = [
+        f"{found.planted:,} planted, {found.raised:,} raised",
+        f"{len(found.missed):,} missed{few(found.missed)}",
+        f"{len(found.false):,} false{few(found.false)}",
+        f"{len(found.doubled):,} doubled{few(found.doubled)}",
+        f"{len(found.unresolved):,} not resolved{few(found.unresolved)}",
+    ]
+    took = [f"{kind} {each.p99:,.1f} ms" for kind, each in found.latencies.items() if each]
+    late = [f"p99 {'; '.join(took)}"] if took else []
+    return Row(claim, found.held, "; ".join([", ".join(said), *late]))
+
+
+def absent(stage: Stage) -> str:
+    """Say why alerting could not be judged."""
+    if stage.alerts is None:
+        return "Kafka has no topic of alerts: alerting is not deployed"
+    return "nothing was planted that an alert would tell of"
 
 
 def excused(stage: Stage, kinds: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NOT_COMPARABLE = "not comparable"
 NONE = "none"
+NOT_THERE = "not there"
 KIB, MIB = 1 << 10, 1 << 20
 
 
@@ -92,7 +93,7 @@ def summary(each: Judged) -> list[str]:
 
 def held(row: Row) -> str:
     """Return whether a claim held."""
-    return PASSED if row.held else FAILED
+    return (PASSED if row.held else FAILED) if row.there else NOT_THERE
 
 
 def events(stage: Stage) -> list[tuple[str, str]]:
@@ -116,7 +117,8 @@ def unplotted(stage: Stage) -> str:
 LATENCIES = ("Path", "Messages", "p50", "p99", "max")
 LATENCY_FROM = (
     "Latency counts from the moment a message was sent first. What it waited in the device before that, for a "
-    "connection or because the MQTT broker's Receive Maximum was reached, is no part of it."
+    "connection or because the MQTT broker's Receive Maximum was reached, is no part of it. That of an alert counts "
+    "from the moment Kafka has the record that decides, or a silence has lasted as long as its rule says."
 )
 
 
@@ -124,15 +126,21 @@ def latencies(each: Judged) -> list[list[str]]:
     """Return a line per way by the heads of LATENCIES."""
     stage, findings, _verdict = each
     ways = [PUBACK, APPEND, *(consumer(name) for name in stage.groups)]
-    return [[f"device to {way}", *latency_cells(way, stage, findings)] for way in ways]
+    lines = [(f"device to {way}", findings.latencies.get(way), absent(way, stage)) for way in ways]
+    if findings.alerting:
+        lines += [(f"{kind} to alert", found, NONE) for kind, found in findings.alerting.latencies.items()]
+    return [[name, *latency_cells(found, why)] for name, found, why in lines]
 
 
-def latency_cells(way: str, stage: Stage, findings: Findings) -> list[str]:
+def absent(way: str, stage: Stage) -> str:
+    """Return why a way has no numbers, if it has none."""
+    return NOT_COMPARABLE if way == APPEND and not stage.clock else NONE
+
+
+def latency_cells(found: Latency | None, absent: str) -> list[str]:
     """Return the numbers of a way, or why there are none."""
-    found: Latency | None = findings.latencies.get(way)
     if found:
         return [f"{found.count:,}", ms(found.p50), ms(found.p99), ms(found.max)]
-    absent = NOT_COMPARABLE if way == APPEND and not stage.clock else NONE
     return [absent, *("-" for _head in LATENCIES[2:])]
 
 

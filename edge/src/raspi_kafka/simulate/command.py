@@ -78,6 +78,14 @@ def add_faults(parser: argparse.ArgumentParser) -> None:
         metavar="AT",
         help="at second AT of the hold all devices lose their connection; may be given again",
     )
+    for name, what in (("spike", "measure far too much"), ("silence", "publish nothing")):
+        option(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar="AT:DEVICES:SECONDS",
+            help=f"from second AT of the hold, DEVICES others {what} for SECONDS; may be given again",
+        )
     option("--bad", type=float, default=0.0, metavar="SHARE", help="share of payloads that are cut JSON (0)")
     option("--skew", type=float, default=0.0, metavar="S", help="clocks of devices are wrong by at most S seconds (0)")
 

@@ -16,6 +16,7 @@ from .outbox import Outbox
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
 
     from .options import Credential
     from .telemetry import Telemetry
@@ -53,17 +54,18 @@ class Device(asyncio.Protocol):
     :ivar accepted: the server has accepted the connection that there is.
     :ivar connections: how many the server has accepted.
     :ivar disconnects: how many of them were lost.
+    :ivar leaving: its next message is its last one, or was.
     """
 
     __slots__ = (
         *("_answer", "_closed", "_connect", "_heard", "_most", "_paused", "_pinged", "_rest", "_site", "_telemetry"),
-        *("_refusals", "_transport", "_why", "accepted", "connections", "disconnects", "name", "outbox"),
+        *("_refusals", "_transport", "_why", "accepted", "connections", "disconnects", "leaving", "name", "outbox"),
     )
 
     def __init__(self, credential: Credential, qos: int, telemetry: Telemetry, site: Site) -> None:
         self.name = credential.device
         self.outbox = Outbox(frames.Publisher(f"devices/{self.name}/telemetry", qos), qos)
-        self.accepted = False
+        self.accepted = self.leaving = False
         self.connections = self.disconnects = self._refusals = 0
         self._connect = frames.connect(*credential)
         self._telemetry = telemetry
@@ -73,6 +75,14 @@ class Device(asyncio.Protocol):
         self._paused = self._heard = self._pinged = False
         self._rest = b""
         self._why = ""
+
+    @property
+    def planted(self) -> Sequence[tuple[str, int, int]]:
+        """What it was told to do and did: kind (options.KINDS), message with which it began, first one after it.
+
+        Messages are named by number; a silence began with the last one before it.
+        """
+        return ()
 
     @property
     def refused(self) -> int:
@@ -86,6 +96,11 @@ class Device(asyncio.Protocol):
         outbox = self.outbox
         outbox.put(self._telemetry.payload(outbox.made, time.time_ns(), day))
         self._send(now_s)
+
+    def leave(self) -> None:
+        """Say in the next message that it is the last one: a device that is switched off on purpose is not silent."""
+        self.leaving = True
+        self._telemetry = self._telemetry.last()
 
     async def live(self, connects_at_s: float) -> None:
         """Connect, again and again."""

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .device import Device
+from .planted import Planted, chosen
 from .schedule import Schedule
 from .telemetry import Telemetry
 from .turns import Turns
@@ -24,6 +25,7 @@ TICK_S = 0.01
 # In half the keep-alive a silent server is found, or has been pinged.
 LOOK_S = 15
 DRAIN_POLL_S = 0.05
+SECONDS_TO_LEAVE = 2
 SECONDS_TO_DISCONNECT = 2
 # More would not be accepted any faster, and would keep the devices that are connected waiting for their turn.
 CONNECTING = 200
@@ -67,14 +69,19 @@ class Fleet:
         self._connect_at_s = [self._schedule.connects_at(number) for number in numbers]
         firsts: list[tuple[float, Device]] = []
         values = Values(wanted.seed)
+        plants = chosen(wanted)
         for number, connects_at_s in zip(numbers, self._connect_at_s, strict=True):
             name = wanted.devices[number].device
-            own = traits(wanted.seed, name, wanted.skew_s)
+            plant = plants.get(number)
+            # By a clock that is minutes behind all values are late, which no threshold judges.
+            own = traits(wanted.seed, name, 0.0 if plant else wanted.skew_s)
             telemetry = Telemetry(name, own, values, wanted.bad, wanted.run)
-            device = Device(wanted.devices[number], wanted.qos, telemetry, self)
+            device = (Planted if plant else Device)(wanted.devices[number], wanted.qos, telemetry, self)
+            if isinstance(device, Planted):
+                device.plant(plant, self._schedule.hold_from_s)
             self.devices.append(device)
             firsts.append((self._schedule.first(connects_at_s, own.phase), device))
-        self._turns = Turns(self._schedule, firsts)
+        self._turns = Turns(self._schedule, firsts, lambda device: device.leave())
 
     def now_s(self) -> float:
         """Return the seconds since the run began."""
@@ -95,6 +102,7 @@ class Fleet:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await self._leave()
             await self._disconnect()
 
     def stop(self) -> None:
@@ -133,6 +141,17 @@ class Fleet:
 
     def _drained(self) -> bool:
         return self._turns.next_s() is None and all(each.outbox.is_empty for each in self.devices)
+
+    async def _leave(self) -> None:
+        """Let devices say that they leave whose last turn has not come: the run was stopped."""
+        staying = [each for each in self.devices if each.accepted and not each.leaving]
+        day = day_curve(time.time())
+        for each in staying:
+            each.leave()
+            each.measure(self.now_s(), day)
+        until_s = self.now_s() + SECONDS_TO_LEAVE
+        while any(each.accepted and not each.outbox.is_empty for each in staying) and self.now_s() < until_s:
+            await asyncio.sleep(DRAIN_POLL_S)
 
     async def _disconnect(self) -> None:
         for each in self.devices:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEVICES_OF_ONE_WORKER = 2000
 # It is put into JSON as it is.
 RUN = re.compile(r"[A-Za-z0-9.-]*")
+SPIKE, SILENCE = KINDS = ("spike", "silence")
 
 
 class OptionError(Exception):
@@ -37,6 +38,20 @@ class Burst(NamedTuple):
     seconds: float
 
 
+class Plant(NamedTuple):
+    """What some devices do that alerting has to find.
+
+    :ivar kind: one of KINDS.
+    :ivar at_s: when it begins, in seconds of the hold.
+    :ivar devices: how many do it.
+    """
+
+    kind: str
+    at_s: float
+    devices: int
+    seconds: float
+
+
 class Credential(NamedTuple):
     """A device; its name is user name and client id too."""
 
@@ -52,6 +67,7 @@ class Options:
     :ivar rate: messages a second of one device.
     :ivar bad: share of payloads that are no JSON, from 0 to 1.
     :ivar storms: seconds of the hold at which all connections are dropped.
+    :ivar plants: each has devices of its own.
     :ivar run: what each payload says of the run; nothing if it is empty.
     """
 
@@ -64,6 +80,7 @@ class Options:
     drain_s: float = 30.0
     bursts: tuple[Burst, ...] = ()
     storms: tuple[float, ...] = ()
+    plants: tuple[Plant, ...] = ()
     bad: float = 0.0
     skew_s: float = 0.0
     run: str = ""
@@ -81,6 +98,13 @@ def parse(given: argparse.Namespace) -> Options:
     workers = default_workers(given.devices) if given.workers is None else given.workers
     if not 1 <= workers <= given.devices:
         raise OptionError(f"--workers {workers}: give from 1 to as many as there are devices ({given.devices})")
+    planted = plants(given)
+    needed = sum(each.devices for each in planted)
+    if needed > given.devices:
+        raise OptionError(
+            f"--spike and --silence: they take {needed} devices, each for one of them, and there are {given.devices}; "
+            "ask for fewer"
+        )
     return Options(
         address=resolved(given.mqtt),
         devices=credentials(given.credentials, given.devices),
@@ -91,6 +115,7 @@ def parse(given: argparse.Namespace) -> Options:
         drain_s=given.drain,
         bursts=bursts(given.burst, given.hold),
         storms=tuple(sorted(given.storm)),
+        plants=planted,
         bad=given.bad,
         skew_s=given.skew,
         run=run_name(given.run_name),
@@ -155,6 +180,29 @@ def burst(said: str, hold_s: float) -> Burst:
         raise OptionError(f"--burst {said}: give AT:FACTOR:SECONDS, such as 30:3:10") from None
     if not (0 < found.factor < math.inf and 0 < found.seconds < math.inf and 0 <= found.at_s < hold_s):
         raise OptionError(f"--burst {said}: give a second of the hold ({hold_s:g} s), and numbers above 0")
+    return found
+
+
+def plants(given: argparse.Namespace) -> tuple[Plant, ...]:
+    """Return what is planted.
+
+    :raises OptionError: it can't be.
+    """
+    return tuple(plant(kind, each, given.hold) for kind in KINDS for each in getattr(given, kind))
+
+
+def plant(kind: str, said: str, hold_s: float) -> Plant:
+    """Return a spike or a silence.
+
+    :raises OptionError: it is none, or not within the hold.
+    """
+    try:
+        at, devices, seconds = said.split(":")
+        found = Plant(kind, float(at), int(devices), float(seconds))
+    except ValueError:
+        raise OptionError(f"--{kind} {said}: give AT:DEVICES:SECONDS, such as 10:5:20") from None
+    if not (found.devices >= 1 and found.seconds > 0 and found.at_s >= 0 and found.at_s + found.seconds <= hold_s):
+        raise OptionError(f"--{kind} {said}: give seconds within the hold ({hold_s:g} s), and at least one device")
     return found
 
 

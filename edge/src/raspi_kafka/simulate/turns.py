@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .schedule import Schedule
 
@@ -20,10 +20,14 @@ class Turns(Generic[Whose]):
     all of them have their next one by the same schedule.
 
     :param firsts: when the first turn of each is, in seconds of the run.
+    :param last: is told of each before its last turn.
     """
 
-    def __init__(self, schedule: Schedule, firsts: Iterable[tuple[float, Whose]]) -> None:
+    def __init__(
+        self, schedule: Schedule, firsts: Iterable[tuple[float, Whose]], last: Callable[[Whose], None]
+    ) -> None:
         self._schedule = schedule
+        self._last = last
         self._new = deque(sorted((turn for turn in firsts if turn[0] < schedule.until_s), key=lambda turn: turn[0]))
         self._again: deque[tuple[float, Whose]] = deque()
 
@@ -40,6 +44,8 @@ class Turns(Generic[Whose]):
             due_s = after(turn[0])
             if due_s < until_s:
                 again.append((due_s, turn[1]))
+            else:
+                self._last(turn[1])
             yield turn
 
     def _next(self) -> deque[tuple[float, Whose]]:
