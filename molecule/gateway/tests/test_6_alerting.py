@@ -53,22 +53,24 @@ def read(device: Device) -> list[tuple[str, str, str]]:
 def test_a_hot_device_raises_an_alert_and_ends_it_and_reads_both(pi: host.Host, device, told: Records) -> None:
     """By the rule that the role has: above 80 for 30 s, by the time of the device."""
     now = time.time()
-    with connected(pi, "oven", device("oven")) as oven, connected(pi, "fridge", device("fridge")) as fridge:
-        oven.client.subscribe("alerts/oven", qos=1)
+    name = f"stove-{now:.0f}"  # of which no alert is there yet
+    place = f"alerts/{name}"
+    with connected(pi, name, device(name)) as stove, connected(pi, "fridge", device("fridge")) as fridge:
+        stove.client.subscribe(place, qos=1)
         fridge.client.subscribe("alerts/#", qos=1)
-        measure(oven, "oven", 85, now - 40)
-        measure(oven, "oven", 86, now)
-        wait_until(lambda: read(oven) == [("alerts/oven", "hot", "FIRING")], 60, "the alert is read by MQTT")
-        measure(oven, "oven", 60, now + 1)
-        wait_until(lambda: read(oven)[1:] == [("alerts/oven", "hot", "RESOLVED")], 60, "its end is read by MQTT")
-        assert said("oven", told, 2) == [("hot", "FIRING"), ("hot", "RESOLVED")]
-        first, second = (json.loads(one.value) for one in told.of("oven", 2))
+        measure(stove, name, 85, now - 40)
+        measure(stove, name, 86, now)
+        wait_until(lambda: read(stove) == [(place, "hot", "FIRING")], 60, "the alert is read by MQTT")
+        measure(stove, name, 60, now + 1)
+        wait_until(lambda: read(stove)[1:] == [(place, "hot", "RESOLVED")], 60, "its end is read by MQTT")
+        assert said(name, told, 2) == [("hot", "FIRING"), ("hot", "RESOLVED")]
+        first, second = (json.loads(one.value) for one in told.of(name, 2))
         assert first["id"] == second["id"]
-        assert first["id"].startswith("hot/oven/telemetry-")
+        assert first["id"].startswith(f"hot/{name}/telemetry-")
         assert fridge.messages == []
-    with connected(pi, "oven", passwords(SET)["oven"]) as later:
-        later.client.subscribe("alerts/oven", qos=1)
-        wait_until(lambda: read(later) == [("alerts/oven", "hot", "RESOLVED")], 30, "the last one waits for who comes")
+    with connected(pi, name, passwords(SET)[name]) as later:
+        later.client.subscribe(place, qos=1)
+        wait_until(lambda: read(later) == [(place, "hot", "RESOLVED")], 30, "the last one waits for who comes")
 
 
 def test_nobody_else_publishes_alerts(pi: host.Host, device) -> None:
@@ -102,6 +104,7 @@ def test_rules_of_the_owner_judge_beside_those_of_the_proof(
     """And a publisher with a right to read them sees the alerts of all devices."""
     rules = tmp_path / "rules.yml"
     rules.write_text(COLD)
+    name = f"freezer-{time.time():.0f}"
     own = extra(alerting_rules=str(rules), mosquitto_trees=PANEL)
     try:
         assert playbook(SET, *own).code == 0
@@ -109,13 +112,13 @@ def test_rules_of_the_owner_judge_beside_those_of_the_proof(
         assert playbook(SET, *own).count("pi1", "changed") == 0
         assert difference(before, look(pi)) == []
         assert shown(on, "MainPID") == pid, "it is not restarted without a change"
-        with connected(pi, "panel", device("panel")) as panel, connected(pi, "oven", device("oven")) as oven:
+        with connected(pi, "panel", device("panel")) as panel, connected(pi, name, device(name)) as freezer:
             panel.client.subscribe("alerts/#", qos=1)
-            measure(oven, "oven", 4, time.time())
-            measure(oven, "oven", 90, time.time())
-            assert said("oven", told, 2) == [("cold", "FIRING"), ("cold", "RESOLVED")]
-            cold = [("alerts/oven", "cold", "FIRING"), ("alerts/oven", "cold", "RESOLVED")]
-            wait_until(lambda: set(cold) <= set(read(panel)), 60, "the panel reads them")
+            measure(freezer, name, 4, time.time())
+            measure(freezer, name, 90, time.time())
+            assert said(name, told, 2) == [("cold", "FIRING"), ("cold", "RESOLVED")]
+            cold = {(f"alerts/{name}", "cold", "FIRING"), (f"alerts/{name}", "cold", "RESOLVED")}
+            wait_until(lambda: cold <= set(read(panel)), 60, "the panel reads them")
     finally:
         assert playbook(SET).code == 0
 
@@ -124,7 +127,7 @@ def test_rules_are_tried_on_what_was_recorded(on: OnPi) -> None:
     command = "raspi-kafka alert record --kafka 127.0.0.1:19092 --since 1h --out /run/recorded.jsonl"
     on(command)
     told = on("raspi-kafka alert test /etc/raspi-kafka/rules.yml /run/recorded.jsonl; rm /run/recorded.jsonl")
-    assert re.search(r"^.*FIRING.*hot.*oven.*$", told, re.MULTILINE), told
+    assert re.search(r"^.*FIRING.*hot.*stove.*$", told, re.MULTILINE), told
 
 
 def test_metrics_are_for_prometheus_on_loopback(on: OnPi, pi: host.Host) -> None:
