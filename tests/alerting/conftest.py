@@ -155,7 +155,7 @@ def to_mqtt(
     """Start a delivery to Mosquitto, as a user."""
 
     def start(username: str = ALERTING) -> Delivery:
-        return started(sinks.to_mqtt(publisher(username), (kafka.server,)))
+        return started(sinks.to_mqtt(publisher(username), "pi", (kafka.server,)))
 
     return start
 

@@ -64,7 +64,7 @@ class Sink:
     def send(self, sent: Alert) -> None:
         self.tries.append(f"{sent.place.offset} {sent.state.value}")
         answer = self.answers.pop(0) if self.answers else None
-        if answer:
+        if isinstance(answer, Exception):
             raise answer
 
     def refresh(self) -> None:
@@ -187,7 +187,7 @@ class Posted(Alertmanager):
     def _post(self, alerts: list[Alert]) -> None:
         self.posts.append([f"{each.place.offset} {each.state.value}" for each in alerts])
         answer = self.answers.pop(0) if self.answers else None
-        if answer:
+        if isinstance(answer, Exception):
             raise answer
 
 

@@ -46,14 +46,14 @@ def payload_of(value: bytes) -> dict[str, Any]:
         said = DECODE(value.decode())
     except (ValueError, RecursionError):
         return {}
-    return said if type(said) is dict else {}
+    return said if isinstance(said, dict) else {}
 
 
 def number(payload: dict[str, Any], path: Sequence[str]) -> float | None:
     """Return the number at a path of keys; None if there is none: true, NaN and texts are no numbers."""
     value: Any = payload
     for name in path:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             return None
         value = value.get(name)
     kind = type(value)

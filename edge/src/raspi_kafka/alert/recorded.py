@@ -64,7 +64,7 @@ def parse(line: bytes) -> Record:
     if unknown := said.keys() - KEYS:
         raise ValueError(f"there is no key `{min(unknown)}`; known are {', '.join(sorted(KEYS))}")
     for name in NUMBERS:
-        if type(said.get(name)) is not int or said[name] < 0:
+        if not isinstance(said.get(name), int) or isinstance(said[name], bool) or said[name] < 0:
             raise ValueError(f"`{name}` has to be a whole number from 0")
     for name, kind, what in (("topic", str, "a text"), ("key", str, "a text"), ("headers", dict, "a JSON object")):
         if not isinstance(said.get(name, kind()), kind):
