@@ -46,3 +46,14 @@ def test_each_episode_is_told_once_whoever_decides(line: Line, two: tuple[Alerti
         assert first.metrics()["active"] == 0
     planted.stop()
     assert caught_up(line, planted).counts == dict.fromkeys(planted.expected(), 1)
+
+
+def test_who_stands_by_and_stops_leaves_the_other_alone(line: Line, two: tuple[Alerting, Alerting]) -> None:
+    first, second = two
+    assert second.stop() == 0
+    planted = Planted(line.kafka.server, DEVICES, RATE)
+    planted.start()
+    until("the first tells", lambda: len(Told(line.kafka).alerts) > DEVICES)
+    planted.stop()
+    assert caught_up(line, planted).counts == dict.fromkeys(planted.expected(), 1)
+    assert first.running, first.tail()
