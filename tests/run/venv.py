@@ -48,9 +48,11 @@ def create(python: str, version: str, place: Path) -> None:
     # Debian splits this off its Python; on its own, `python3 -m venv` would only tell so.
     ensurepip = Path(ask(python, "sysconfig.get_path('stdlib')")) / "ensurepip" / "__init__.py"
     package.ensure({str(ensurepip): f"python{version}-venv"})
-    with step(f"{python} -m venv {place}"):
+    # Whoever has activated the environment runs this by its Python, which is about to be removed.
+    base = ask(python, "sys._base_executable")
+    with step(f"{base} -m venv {place}"):
         shutil.rmtree(place)
-        run([python, "-m", "venv", place], f"cannot make {place}", "look at this Python")
+        run([base, "-m", "venv", place], f"cannot make {place}", "look at this Python")
 
 
 def ask(python: str, expression: str) -> str:
