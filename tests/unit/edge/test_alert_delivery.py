@@ -63,8 +63,10 @@ class Sink:
 
     def send(self, sent: Alert) -> None:
         self.tries.append(f"{sent.place.offset} {sent.state.value}")
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, Exception):
+        if not self.answers:
+            return
+        answer = self.answers.pop(0)
+        if answer is not None:
             raise answer
 
     def refresh(self) -> None:
@@ -186,8 +188,10 @@ class Posted(Alertmanager):
 
     def _post(self, alerts: list[Alert]) -> None:
         self.posts.append([f"{each.place.offset} {each.state.value}" for each in alerts])
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, Exception):
+        if not self.answers:
+            return
+        answer = self.answers.pop(0)
+        if answer is not None:
             raise answer
 
 
