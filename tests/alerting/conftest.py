@@ -186,6 +186,8 @@ class Line:
 
     def alerting(self, rules: list[dict[str, Any]], name: str = "alerting", **more: Any) -> Alerting:
         """Return an alerting that is not started."""
+        if not any(isinstance(each, Bridge) for each in self.made):
+            more.setdefault("stalled_after", "1h")  # no heartbeat comes back
         return self._made(Alerting(self.root / name, self.mosquitto, self.kafka, rules, **more))
 
     def started(self, process: Process) -> Any:
