@@ -23,6 +23,8 @@ def two(line: Line) -> tuple[Alerting, Alerting]:
     """Two hosts, the first of which decides."""
     first, second = (line.alerting(RULES, name, instance=name) for name in ("one", "other"))
     first.start()
+    # The host that decided in the test before this one keeps the lease until its session ends.
+    until("the first decides", lambda: first.metrics()["active"] == 1)
     second.start()
     assert (first.metrics()["active"], second.metrics()["active"]) == (1, 0)
     return first, second
