@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 
-from .. import logs
+from .. import garbage, logs
 from . import sinks
 from .heartbeat import Heartbeat
 from .lease import LeaseLostError
@@ -21,15 +20,11 @@ from .stored import StateError
 if TYPE_CHECKING:
     from .config import Config
 
-# As the bridge's: records make no cycles, so looking for these often costs CPU for nothing.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
-
 
 def run(wanted: Config) -> int:
     """Return 0 once it was stopped, or 1 after a failure."""
     logs.set_up()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    garbage.search_seldom()
     publisher = Publisher(wanted.mqtt)
     try:
         with contextlib.ExitStack() as closing:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import logs, settings
+from .. import garbage, logs, settings
 from . import config
 
 if TYPE_CHECKING:
     import argparse
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
-
-# Twice what the records under way are. Once Kafka has a record no cycle holds it, so to look through all of them after
-# each 700 new objects finds nothing; that was a tenth of the CPU time of a drain.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def add(commands: Commands) -> None:
@@ -46,8 +41,7 @@ def carry(wanted: config.Config) -> int:
     from .bridge import Bridge, BridgeError  # noqa: PLC0415
 
     logs.set_up()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    garbage.search_seldom()
 
     async def bridge() -> None:
         await Bridge(wanted).run()

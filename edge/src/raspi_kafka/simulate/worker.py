@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
 import os
 import resource
@@ -14,6 +13,7 @@ import time
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
+from .. import garbage
 from . import journal
 from .fleet import Fleet
 from .samples import spread
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SNAPSHOT_S = 1.0
-# Messages make no cycles, so there is next to nothing to find.
-OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class Beginning(NamedTuple):
@@ -104,8 +102,7 @@ async def lived(wanted: Options, worker: int, beginning: Beginning, pipe: Connec
     for each in SIGNALS:
         loop.add_signal_handler(each, fleet.stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    garbage.search_seldom()
     telling = asyncio.ensure_future(tell(fleet, pipe))
     try:
         return fleet, not await fleet.run()
