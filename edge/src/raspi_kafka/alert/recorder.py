@@ -6,17 +6,18 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
-from .. import kafka_client
+from .. import kafka_log
 from .record import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from confluent_kafka import Consumer
+
     from .record import Record
 
-ASK_S = 15.0
 WAIT_S = 1.0
 AT_ONCE = 500
 
@@ -31,11 +32,12 @@ def record(server: str, topics: Sequence[str], since_s: float | None) -> Iterato
     :param since_s: only those of so many seconds; None for all.
     :raises RecorderError: Kafka is not there, has no such topic, or stops to answer.
     """
-    consumer = Consumer(settings(server))
+    # The last records may be a transaction's marks, which are never given; it is told of the end all the same.
+    consumer = kafka_log.reader((server,))
     with contextlib.closing(consumer):
         try:
             places = [place for topic in topics for place in partitions(consumer, server, topic)]
-            ends = {key(each): consumer.get_watermark_offsets(each, timeout=ASK_S)[1] for each in places}
+            ends = {key(each): consumer.get_watermark_offsets(each, timeout=kafka_log.ASK_S)[1] for each in places}
             starts = started(consumer, places, since_s)
             yield from until(consumer, server, starts, ends)
         except KafkaException as failed:
@@ -45,18 +47,6 @@ def record(server: str, topics: Sequence[str], since_s: float | None) -> Iterato
             ) from failed
 
 
-def settings(server: str) -> dict[str, object]:
-    """Return the settings of a consumer that leaves no trace: it joins no group, and commits nothing."""
-    return {
-        **kafka_client.common((server,), "raspi-kafka-alert-record"),
-        "group.id": "raspi-kafka-alert-record",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        # The last records may be a transaction's marks, which are never given.
-        "enable.partition.eof": True,
-    }
-
-
 def key(place: TopicPartition) -> tuple[str, int]:
     """Return topic and partition, as other things are found by."""
     return place.topic, place.partition
@@ -64,7 +54,7 @@ def key(place: TopicPartition) -> tuple[str, int]:
 
 def partitions(consumer: Consumer, server: str, topic: str) -> list[TopicPartition]:
     """Return the partitions of a topic."""
-    found = consumer.list_topics(topic, timeout=ASK_S).topics[topic]
+    found = consumer.list_topics(topic, timeout=kafka_log.ASK_S).topics[topic]
     if found.error:
         raise RecorderError(f"Kafka at {server} has no topic {topic}: {found.error.str()}. Name one that is there.")
     return [TopicPartition(topic, number, OFFSET_BEGINNING) for number in sorted(found.partitions)]
@@ -75,7 +65,9 @@ def started(consumer: Consumer, places: list[TopicPartition], since_s: float | N
     if since_s is None:
         return places
     since_ms = int((time.time() - since_s) * 1000)
-    return consumer.offsets_for_times([TopicPartition(*key(each), since_ms) for each in places], timeout=ASK_S)
+    return consumer.offsets_for_times(
+        [TopicPartition(*key(each), since_ms) for each in places], timeout=kafka_log.ASK_S
+    )
 
 
 def until(
@@ -96,8 +88,10 @@ def until(
                 yield record_of(message)
             if not error and message.offset() >= ends[place] - 1:
                 left.discard(place)
-        if time.monotonic() - heard > ASK_S:
-            raise RecorderError(f"Kafka at {server} gives nothing more for {ASK_S:.0f} s. Look whether it runs.")
+        if time.monotonic() - heard > kafka_log.ASK_S:
+            raise RecorderError(
+                f"Kafka at {server} gives nothing more for {kafka_log.ASK_S:.0f} s. Look whether it runs."
+            )
 
 
 def refuse(error: KafkaError, server: str) -> None:
