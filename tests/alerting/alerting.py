@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from raspi_kafka.alert.topics import ALERTS, HEARTBEAT, STATE
 
 from tests.bridge.mosquitto import PASSWORD
 from tests.bridge.notified import Notified
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tests.bridge.mosquitto import Mosquitto
 
 USER = "raspi-kafka-alerting"
+# As the role makes them, but for what they keep.
+TOPICS = {ALERTS: (1, {}), STATE: (1, {"cleanup.policy": "compact"}), HEARTBEAT: (1, {})}
 
 
 class Alerting(Notified):

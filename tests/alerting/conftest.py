@@ -10,15 +10,17 @@ import pytest
 from raspi_kafka.alert import config_sinks, sinks
 from raspi_kafka.alert.alertmanager import Alertmanager as AlertmanagerSink
 from raspi_kafka.alert.publisher import Publisher
-from raspi_kafka.alert.topics import ALERTS, HEARTBEAT, STATE
+from raspi_kafka.alert.topics import ALERTS, HEARTBEAT
 
 from tests.bridge.bridge import Bridge
+from tests.bridge.conftest import kafka
 from tests.bridge.kafka import TELEMETRY, TOPICS, Kafka
 from tests.bridge.mosquitto import BRIDGE, PASSWORD, Mosquitto
 from tests.bridge.process import Process, running, until
 from tests.e2e.conftest import class_path
 from tests.hosts.cache import REPOSITORY
 
+from .alerting import TOPICS as ALERTING_TOPICS
 from .alerting import USER, Alerting
 from .alertmanager import Alertmanager
 from .house import USER as HOUSE
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from raspi_kafka.alert.delivery import Delivery
 
-__all__ = ["class_path"]
+__all__ = ["class_path", "kafka"]
 ALERTING, PANEL, STRANGER = USER, "panel", "stranger"
 DEVICES = [f"sim-{number:05}" for number in range(1, 351)]
 ACL = f"""
@@ -53,18 +55,9 @@ INTERVAL_S = 1.0
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Kafka]:
     server = Kafka(tmp_path_factory.mktemp("alerting") / "kafka", class_path)
-    server.topics = {**TOPICS, ALERTS: (3, {}), STATE: (1, {"cleanup.policy": "compact"}), HEARTBEAT: (1, {})}
+    server.topics = {**TOPICS, **ALERTING_TOPICS, ALERTS: (3, {})}
     with running(server):
         yield server
-
-
-@pytest.fixture
-def kafka(kafka_server: Kafka) -> Kafka:
-    """Kafka with empty topics, and so without offsets of groups."""
-    if not kafka_server.running:
-        kafka_server.start()
-    kafka_server.empty()
-    return kafka_server
 
 
 @pytest.fixture

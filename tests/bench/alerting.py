@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Producer
 
+from tests.alerting.alerting import TOPICS as ALERTING_TOPICS
 from tests.alerting.alerting import USER, Alerting
 from tests.alerting.planted import RULES as HOT
 from tests.alerting.planted import Planted
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
 ROUNDS = 3
 DEVICES, SECONDS = 20_000, 30
 RATE, RATE_S = 350.0, 60
-MORE_TOPICS = {
-    "alerts": (1, {}),
-    "alerting-state": (1, {"cleanup.policy": "compact"}),
-    "raspi-kafka-heartbeat": (1, {}),
-}
 # No bridge brings heartbeats back.
 ALONE = {"stalled_after": "1h"}
 MORE = f"user {USER}\ntopic write #\n"
@@ -49,7 +45,7 @@ def servers() -> Iterator[tuple[Path, Kafka, Mosquitto]]:
         shutil.unpack_archive(archive.build().path, root / "release")
         (libs,) = (root / "release").glob("*/libs")
         kafka, mosquitto = Kafka(root / "kafka", f"{libs}/*"), Mosquitto(root / "mosquitto", [USER], MORE)
-        kafka.topics = {**TOPICS, **MORE_TOPICS}
+        kafka.topics = {**TOPICS, **ALERTING_TOPICS}
         for server in (kafka, mosquitto):
             stack.callback(server.clean_up)
             server.start()
