@@ -52,6 +52,12 @@ class AlertingCollector(Collector):
             ("delivered", "Alerts that a sink has taken"),
             ("retries", "Tries to deliver that failed"),
             ("refused", "Alerts that a sink refuses for good"),
+            ("unreadable", "Records of the topic of alerts that are none, and were passed over"),
         ):
             counts = {each.name: getattr(each.counters, name) for each in self._deliveries}
             yield labelled(PREFIX + name, text, ("sink",), counts)
+        waiting = "Age of the oldest alert known here that a sink has not taken"
+        seconds = GaugeMetricFamily(PREFIX + "waiting_seconds", waiting, labels=("sink",))
+        for each in self._deliveries:
+            seconds.add_metric([each.name], each.waiting_s())
+        yield seconds
