@@ -207,7 +207,7 @@ class Proof:
         self.decided_ms[state] = found[0]
 
     def missing(self, state: str, alive: bool) -> ExpectedError:
-        """Why there is no alert, as far as heartbeats tell, which only the host sends that decides."""
+        """Why there is no alert, as far as heartbeats tell, which each host sends on which alerting runs."""
         what = f"A message of {self.params['device']} is in Kafka, and within {self.params['timeout']} s"
         if not alive:
             return ExpectedError(
@@ -217,8 +217,9 @@ class Proof:
             )
         return ExpectedError(
             f"{what} alerting, which runs, has not put {state} of the rule {self.params['rule']} into the topic "
-            f"{ALERTS}. Look whether it has the rule (raspi-kafka alert check /etc/raspi-kafka/proof-rules.yml), and "
-            "how far it is behind (kafka consumer-groups --describe --group raspi-kafka-alerting).",
+            f"{ALERTS}. Look which host decides (systemctl status raspi-kafka-alerting), whether it has the rule "
+            "(raspi-kafka alert check /etc/raspi-kafka/proof-rules.yml), and how far it is behind (kafka "
+            "consumer-groups --describe --group raspi-kafka-alerting).",
             reason="no_alert",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from raspi_kafka.alert.alert import FLEET, State
+from raspi_kafka.alert.alert import GATEWAY, State
 from raspi_kafka.alert.pipeline import RULE
 
 from tests.bridge.process import running, until
@@ -14,14 +14,17 @@ from .conftest import DEVICES, Line, server
 from .fleet import Fleet
 from .test_hosts import GATEWAYS
 from .test_silence import Device
-from .test_stall import SILENT, STALLED, heard
+from .test_stall import SILENT, heard
 from .told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ONE, OTHER, SILENT_ONE = DEVICES[:20], DEVICES[20:40], DEVICES[40]
+    from .alerting import Alerting
+
+OF_ONE, OF_OTHER = DEVICES[:20], DEVICES[20:40]
+SILENT_DEVICE = DEVICES[40]
 
 
 @pytest.fixture
@@ -35,27 +38,44 @@ def beside(tmp_path: Path, line: Line) -> Iterator[Line]:
         beside.clean_up()
 
 
-def test_a_bridge_that_stalls_is_one_alert_and_devices_elsewhere_are_judged(line: Line, beside: Line) -> None:
-    alertings = []
-    for place, name, devices in ((line, GATEWAYS[0], ONE), (beside, GATEWAYS[1], OTHER)):
+@pytest.fixture
+def alertings(line: Line, beside: Line) -> list[Alerting]:
+    """Both, the first of which decides, with devices that have been heard."""
+    places = list(zip((line, beside), GATEWAYS, (OF_ONE, OF_OTHER), strict=True))
+    for place, name, _devices in places:
         place.bridge(instance=name)
-        alertings.append(place.alerting([SILENT], instance=name, gateways=GATEWAYS))
-        alertings[-1].start()
-        # The host that decided in the test before this one keeps the lease until its session ends.
-        until("the first one decides", lambda: alertings[0].metrics()["active"] == 1)
+    alertings = [place.alerting([SILENT], instance=name, gateways=GATEWAYS) for place, name, _devices in places]
+    alertings[0].start()
+    # The host that decided in the test before this one keeps the lease until its session ends.
+    until("the first one decides", lambda: alertings[0].metrics()["active"] == 1)
+    alertings[1].start()
+    for place, _name, devices in places:
         place.started(Fleet(place.root / "fleet", place.mosquitto, devices))
-    silent = Device(line, SILENT_ONE)
-    heard(alertings[0], 5 * len(ONE + OTHER))
-    bridge = beside.made[0]
-    bridge.kill()
-    until("it is told", lambda: Told(line.kafka).of(RULE) == STALLED[:1])
-    assert "what devices send to other does not come" in Told(line.kafka).alerts[0].summary
-    metrics = alertings[0].metrics()
-    assert [metrics[f'pipeline_stalled{{gateway="{name}"}}'] for name in GATEWAYS] == [0, 1]
+    heard(alertings[0], 5 * len(OF_ONE + OF_OTHER))
+    return alertings
+
+
+@pytest.mark.parametrize("stalled", GATEWAYS)
+def test_a_gateway_that_stalls_is_one_alert_and_devices_elsewhere_are_judged(
+    line: Line, beside: Line, alertings: list[Alerting], stalled: str
+) -> None:
+    """The one that decides goes as a whole, so that the other takes over; of the other the bridge alone."""
+    decider_goes = stalled == GATEWAYS[0]
+    goes, stays, decides = (line, beside, alertings[1]) if decider_goes else (beside, line, alertings[0])
+    parts = goes.made[:2] if decider_goes else goes.made[:1]
+    silent = Device(stays, SILENT_DEVICE)
+    heard(alertings[0], 5 * len(OF_ONE))
+    for each in parts:
+        each.kill()
+    begin, end = ((GATEWAY + stalled, state) for state in (State.FIRING, State.RESOLVED))
+    until("it is told", lambda: Told(line.kafka).of(RULE) == [begin], timeout=120)
+    metrics = decides.metrics()
+    told = [metrics[f'pipeline_stalled{{gateway="{name}"}}'] for name in GATEWAYS]
+    assert told == [name == stalled for name in GATEWAYS]
     silent.stop()
-    until("who is silent at the first one is found", lambda: Told(line.kafka).of(SILENT["name"]))
-    bridge.start()
-    until("it is over", lambda: Told(line.kafka).of(RULE) == STALLED, timeout=120, pause=1)
-    heard(alertings[0], 20 * len(OTHER))
-    told = Told(line.kafka)
-    assert [(each.device, each.state) for each in told.alerts if each.device != FLEET] == [(SILENT_ONE, State.FIRING)]
+    until("who is silent elsewhere is found", lambda: Told(line.kafka).of(SILENT["name"]))
+    for each in parts:
+        each.start()
+    until("it is over", lambda: Told(line.kafka).of(RULE) == [begin, end], timeout=120, pause=1)
+    heard(decides, 20 * len(OF_OTHER))
+    assert Told(line.kafka).of(SILENT["name"]) == [(SILENT_DEVICE, State.FIRING)]

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from raspi_kafka.alert.alert import FLEET, State
+from raspi_kafka.alert.alert import GATEWAY, State
 from raspi_kafka.alert.pipeline import RULE
 
 from tests.bridge.process import until
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .receiver import Receiver
 
 SILENT = {"name": "silent", "silence": {"after": "10s"}}
-STALLED = [(FLEET, State.FIRING), (FLEET, State.RESOLVED)]
+STALLED = [(GATEWAY + "pi", State.FIRING), (GATEWAY + "pi", State.RESOLVED)]
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def test_kafka_down_for_a_minute_is_one_alert(line: Line, alerting: Alerting, re
     killed = time.monotonic()
     until("it tells, without Kafka", stalled(receiver))
     assert not line.kafka.running
+    assert any(note.startswith("STATUS=Waiting for Kafka: ") for note in alerting.notes())
     time.sleep(max(0.0, killed + 60 - time.monotonic()))  # what is promised is a minute
     line.kafka.start()
     until("it is over", lambda: Told(line.kafka).of(RULE) == STALLED, timeout=120, pause=1)

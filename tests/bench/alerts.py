@@ -59,7 +59,7 @@ def measure(count: int) -> dict[str, float]:
     state = engine.take_changed()
     stored = time.process_time()
     for partition in range(PARTITIONS):
-        engine.known("telemetry", partition, Sight(Seen(START_MS, records[-1].append_ms, int), {}))
+        engine.known("telemetry", partition, Sight({}, Seen(START_MS, records[-1].append_ms, int)))
     looked = time.process_time()
     gc.unfreeze()
     return {

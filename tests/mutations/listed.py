@@ -4285,7 +4285,7 @@ MUTATIONS = [
         (
             "a beat that is late says nothing",
             "test_a_late_beat_is_an_episode_that_began_with_the_last_one_in_time",
-            "if append_ms - beat.sent_ms > self._limit_ms:",
+            "if append_ms - sent_ms > self._limit_ms:",
             "if False:",
         ),
         (
@@ -4303,8 +4303,14 @@ MUTATIONS = [
         (
             "a time without beats is one in which devices were silent",
             "test_beats_that_are_far_apart_begin_anew",
-            "if beat.sent_ms - self.until_ms > APART_MS:",
+            "if sent_ms - self.until_ms > APART_MS:",
             "if not self.until_ms:",
+        ),
+        (
+            "a clock that was ahead is believed",
+            "test_a_clock_that_was_ahead_is_not_believed_for_long",
+            "sent_ms = min(beat.sent_ms, append_ms)",
+            "sent_ms = beat.sent_ms",
         ),
         (
             "a beat that has just landed tells what was sent before it",
@@ -4317,10 +4323,16 @@ MUTATIONS = [
         "edge/src/raspi_kafka/alert/pipelines.py",
         "edge/test_alert_pipeline.py",
         (
-            "gateways that were never heard share an episode",
-            "test_gateways_that_were_never_heard_have_episodes_of_their_own",
-            "Pipeline(name, number, limit_s)",
-            "Pipeline(name, 0, limit_s)",
+            "a host that is not in the configuration is no gateway",
+            "test_whoever_sends_beats_is_a_gateway",
+            "return self._of[beat.host].take(beat, place, append_ms, now_s)",
+            "return self._of.pop(beat.host).take(beat, place, append_ms, now_s)",
+        ),
+        (
+            "what a version before stored is lost",
+            "test_what_a_version_stored_that_knew_one_host_alone_goes_on",
+            "found = {found[0]: found[1:]}",
+            "found = {}",
         ),
         (
             "what fires of a gateway that is none any more fires on",
@@ -4333,6 +4345,12 @@ MUTATIONS = [
         "edge/src/raspi_kafka/alert/sight.py",
         "edge/test_alert_pipeline.py",
         (
+            "of a gateway that is none the others tell",
+            "test_what_is_known_of_each_gateway_and_of_all",
+            "self.gateways.get(gateway, self.others) if gateway else self.newest",
+            "self.gateways.get(gateway, self.newest)",
+        ),
+        (
             "what one gateway shows counts for all",
             "test_what_is_known_of_each_gateway_and_of_all",
             "min(seen.until_ms for seen in each)",
@@ -4341,7 +4359,7 @@ MUTATIONS = [
         (
             "a partition that did not answer counts from the beginning",
             "test_a_partition_that_did_not_answer_counts_from_the_beat_after_which_it_does",
-            "since_ms=max(seen.since_ms, before.gateways[name].until_ms)",
+            "since_ms=max(seen.since_ms, before.gateways.get(name, seen).until_ms)",
             "since_ms=seen.since_ms",
         ),
     ),
@@ -4351,14 +4369,14 @@ MUTATIONS = [
         (
             "a device that went to another gateway is judged by that one alone",
             "test_a_silence_between_two_gateways_is_known_once_all_are",
-            'device.gateway if gateway_of(event.record) == device.gateway else ""',
+            "device.gateway if gateway_of(event.record) == device.gateway else None",
             "device.gateway",
         ),
         (
             "all gateways have to be known for the silence of a device",
             "test_a_device_is_silent_if_the_gateway_is_known_through_which_it_speaks",
             "seen = sight.through(device.gateway)",
-            "seen = sight.together",
+            "seen = sight.through_all",
         ),
     ),
     *of(

@@ -70,7 +70,7 @@ class Bench:
         def seen(until: float) -> Seen:
             return Seen(START_MS + round(1000 * since), START_MS + round(1000 * until), lambda at_ms: at_ms - late_ms)
 
-        sight = Sight(seen(until), {name: seen(at) for name, at in more.get("gateways", {}).items()})
+        sight = Sight({name: seen(at) for name, at in more.get("gateways", {"pi": until}).items()})
         return told(self.engine.known(topic, more.get("partition", 0), sight))
 
     def restart(self, text: str | None = None) -> list[str]:

@@ -106,7 +106,7 @@ def test_an_episode_outlasts_the_process(rule: str) -> None:
     assert bench.send(1, {"t": 82}) == []
     (end,) = [
         *bench.engine.take(bench.record(2, {"t": 70})),
-        *bench.engine.known("telemetry", 0, Sight(Seen(0, START_MS + 4_000_000, int), {})),
+        *bench.engine.known("telemetry", 0, Sight({}, Seen(0, START_MS + 4_000_000, int))),
     ]
     assert end.id == begin.id
 

@@ -85,7 +85,7 @@ def looks(at_ms: int, stalls: bool = True) -> list[Look]:
     if stall[0] <= at_ms < stall[1]:
         return []
     since_ms = START_MS if at_ms < stall[0] else stall[1]
-    sight = Sight(Seen(since_ms, at_ms, int), {})
+    sight = Sight({}, Seen(since_ms, at_ms, int))
     return [Look(topic, each, sight) for topic in ("telemetry", "dead-letters") for each in range(PARTITIONS)]
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple, get_type_hints
 
 # The device of an alert that is about no device of its own; names that begin so are not given to devices.
 FLEET = "raspi-kafka-fleet"
+# Before the name of a host, for what is about all that is sent through it.
+GATEWAY = "raspi-kafka-gateway-"
 YEAR_10000_MS = 253_402_300_800_000
 
 

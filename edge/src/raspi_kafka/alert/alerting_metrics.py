@@ -39,8 +39,9 @@ class AlertingCollector(Collector):
         yield histogram(PREFIX + "decision_seconds", DECISION_TEXT, counters.decision_seconds)
         active = "1 if this host decides, 0 if it stands by"
         yield GaugeMetricFamily(PREFIX + "active", active, value=int(service.active))
-        stalled = "1 while heartbeats of a gateway do not come back from Kafka, as the host that decides knows"
-        yield gauges(PREFIX + "pipeline_stalled", stalled, ("gateway",), service.pipelines.stalled())
+        stalled = "1 while heartbeats of a gateway do not come back from Kafka; the host that decides knows it"
+        of_gateways = service.pipelines.stalled() if service.active else {}
+        yield gauges(PREFIX + "pipeline_stalled", stalled, ("gateway",), of_gateways)
         firing = "Episodes that are not over"
         yield gauges(PREFIX + "firing", firing, ("rule", "severity"), service.engine.firing)
         yield from self._delivered()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .rule import Rule
     from .rules import Rules
-    from .sight import Seen, Sight
+    from .sight import Sight
     from .watch import Episode, Watch
 
 BYE = b'"bye"'
@@ -93,13 +93,13 @@ class Engine:
         alerts: list[Alert] = []
         for window in place.windows:
             if changes := window.look(None, sight):
-                alerts += self._of_window(window, changes, sight.together.until_ms)
+                alerts += self._of_window(window, changes, sight.newest.until_ms)
         devices = [each for each in place.devices.values() if each.partition == partition]
         for device, watch, changes in looked(devices, sight):
-            alerts += self._alerts(device, watch.rule, changes, sight.through(device.gateway).until_ms)
-        quiet = [each for each in devices if forgotten(each, sight.through(each.gateway))]
+            alerts += self._alerts(device, watch.rule, changes, sight.newest.until_ms)
+        quiet = [each for each in devices if forgotten(each, sight)]
         for device in sorted(quiet, key=heard_last):
-            alerts += self._forget(place, device, sight.through(device.gateway).until_ms)
+            alerts += self._forget(place, device, sight.newest.until_ms)
         return alerts
 
     def _met(self, topic: Topic, record: Record) -> Device:
@@ -283,8 +283,9 @@ def looked(devices: Iterable[Device], sight: Sight) -> list[tuple[Device, Watch,
     return sorted(found, key=lambda each: heard_last(each[0]))
 
 
-def forgotten(device: Device, seen: Seen) -> bool:
-    """Tell whether a device was silent for so long that it is forgotten."""
+def forgotten(device: Device, sight: Sight) -> bool:
+    """Tell whether a device was silent for so long that it is forgotten; of a gateway that is gone all are, in time."""
+    seen = sight.gateways.get(device.gateway, sight.newest)
     return seen.until_ms - max(device.last_ms, seen.since_ms) > device.forget_ms
 
 

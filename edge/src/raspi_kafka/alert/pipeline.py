@@ -10,7 +10,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from .alert import FLEET, Alert, Place, State
+from .alert import GATEWAY, Alert, Place, State
 from .topics import HEARTBEAT
 
 if TYPE_CHECKING:
@@ -35,16 +35,15 @@ class Pipeline:
     A beat that is more than the limit under way says that the pipeline had stalled, whenever it is read; one that does
     not come back says so while it lasts. Either finds the same episode.
 
-    :param number: which of the gateways it is, from 0.
     :ivar since_ms: from here on beats have come without a gap, by the time at which they were sent.
     :ivar until_ms: when the newest beat that came back was sent; 0 before the first one.
     """
 
-    def __init__(self, gateway: str, number: int, limit_s: float) -> None:
+    def __init__(self, gateway: str, limit_s: float) -> None:
         self._gateway = gateway
         self._limit_ms = 1000 * limit_s
-        # Before its first beat; no two of them have the same place, and so the same name of an episode.
-        self._last = Place(HEARTBEAT, 0, -1 - number)
+        # Of no beat nothing is known but where it would be.
+        self._last = Place(HEARTBEAT, 0, 0)
         self._taken_s = -math.inf
         self._last_ms = 0
         self._firing: Alert | None = None
@@ -63,14 +62,15 @@ class Pipeline:
 
         :param now_s: by the same clock as in suspect().
         """
-        if beat.sent_ms - self.until_ms > APART_MS:
-            self.since_ms = beat.sent_ms
-        self.until_ms = max(self.until_ms, beat.sent_ms)
+        sent_ms = min(beat.sent_ms, append_ms)  # else a clock that was ahead would be believed until that time
+        if sent_ms - self.until_ms > APART_MS:
+            self.since_ms = sent_ms
+        self.until_ms = max(self.until_ms, sent_ms)
         self._beats.append((append_ms, self.until_ms))
-        if append_ms - beat.sent_ms > self._limit_ms:
+        if append_ms - sent_ms > self._limit_ms:
             return self._begin(append_ms)
-        self._last, self._last_ms, self._taken_s = place, beat.sent_ms, now_s
-        return self._end(append_ms, f"what devices send to {self._gateway} comes into Kafka again, and has since")
+        self._last, self._last_ms, self._taken_s = place, sent_ms, now_s
+        return self._end(append_ms, f"heartbeats of {self._gateway} come again; what was kept there has come before")
 
     def sent_before(self, append_ms: int) -> int:
         """Return when the newest beat was sent that Kafka had for SETTLE_S at a time; 0 if that is too long ago."""
@@ -109,10 +109,11 @@ class Pipeline:
     def _begin(self, decided_ms: int) -> list[Alert]:
         if self._firing:
             return []
+        since_ms = self._last_ms or decided_ms
         self._firing = Alert(
-            *(State.FIRING, RULE, FLEET, "critical", self._last, self._last_ms or decided_ms, decided_ms),
-            f"what devices send to {self._gateway} does not come into Kafka: no heartbeat has for "
-            f"{self._limit_ms / 1000:.0f} s; look at mosquitto, kafka, and raspi-kafka-bridge and -alerting there",
+            *(State.FIRING, RULE, GATEWAY + self._gateway, "critical", self._last, since_ms, decided_ms),
+            f"no heartbeat of {self._gateway} came in time for {self._limit_ms / 1000:.0f} s: what is sent there may "
+            "not come into Kafka; look at mosquitto, kafka, raspi-kafka-bridge and -alerting there, and at its clock",
         )
         return [self._firing]
 

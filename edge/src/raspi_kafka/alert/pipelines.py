@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from .pipeline import Pipeline
-from .sight import Seen, Sight, together
+from .sight import Seen, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,23 +16,27 @@ if TYPE_CHECKING:
 
 
 class Pipelines:
-    """One of each gateway, all of which send beats."""
+    """One of each gateway, all of which send beats.
+
+    :param gateways: those that are known without a beat; whoever else sends one is one too.
+    """
 
     def __init__(self, gateways: Iterable[str], limit_s: float) -> None:
         self._limit_s = limit_s
-        self._of = {name: Pipeline(name, number, limit_s) for number, name in enumerate(gateways)}
+        self._of = {name: Pipeline(name, limit_s) for name in gateways}
 
     def stalled(self) -> dict[str, bool]:
-        """Return whether an alert is open, by gateway."""
-        return {name: pipeline.stalled for name, pipeline in self._of.items()}
+        """Return whether an alert is open, by gateway; any thread may ask."""
+        return {name: pipeline.stalled for name, pipeline in list(self._of.items())}
 
     def take(self, beat: Beat, place: Place, append_ms: int, now_s: float) -> list[Alert]:
-        """Take a beat that has come back; of others than the gateways they mean nothing.
+        """Take a beat that has come back.
 
         :param now_s: by the same clock as in suspects().
         """
-        pipeline = self._of.get(beat.host)
-        return pipeline.take(beat, place, append_ms, now_s) if pipeline else []
+        if beat.host not in self._of:
+            self._of[beat.host] = Pipeline(beat.host, self._limit_s)
+        return self._of[beat.host].take(beat, place, append_ms, now_s)
 
     def suspects(self, now_s: float, started_s: float) -> list[Pipeline]:
         """Return those of which a beat should be back by now.
@@ -43,7 +47,7 @@ class Pipelines:
 
     def sight(self) -> Sight:
         """Return what the beats show that have come back, once all that came before them is taken."""
-        return together({name: Seen(each.since_ms, each.until_ms, each.sent_before) for name, each in self._of.items()})
+        return Sight({name: Seen(each.since_ms, each.until_ms, each.sent_before) for name, each in self._of.items()})
 
     def dump(self) -> bytes:
         """Return what load() takes."""
@@ -53,8 +57,11 @@ class Pipelines:
     def load(self, value: bytes) -> list[Alert]:
         """Go on from what dump() gave; return the ends of what fires of gateways that are none any more."""
         ends: list[Alert] = []
-        for name, stored in json.loads(value).items():
-            pipeline = self._of.get(name) or Pipeline(name, 0, self._limit_s)
+        found = json.loads(value)
+        if isinstance(found, list):  # of a version that knew the beats of one host alone
+            found = {found[0]: found[1:]}
+        for name, stored in found.items():
+            pipeline = self._of.get(name) or Pipeline(name, self._limit_s)
             pipeline.load(stored)
             if name not in self._of:
                 ends += pipeline.leave()

@@ -50,7 +50,7 @@ def replay(engine: Engine, records: Iterable[Record]) -> Iterator[Alert]:
 
 def look(engine: Engine, partitions: Iterable[tuple[str, int]], since_ms: int, until_ms: int) -> Iterator[Alert]:
     """Let an engine know that all until then has been taken."""
-    sight = Sight(Seen(since_ms, until_ms, int), {})
+    sight = Sight({}, Seen(since_ms, until_ms, int))
     return itertools.chain.from_iterable(engine.known(*each, sight) for each in partitions)
 
 

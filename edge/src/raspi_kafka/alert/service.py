@@ -176,7 +176,8 @@ class Service:
         self._live()
         self._lease.poll(0)
         self._see_to_deliveries()
-        for message in self._inputs.read(HURRY_S if self._outbox else POLL_S):
+        hurried = self._outbox and not self._kafka_told
+        for message in self._inputs.read(HURRY_S if hurried else POLL_S):
             self._take(message)
         self._look()
         self._suspect()

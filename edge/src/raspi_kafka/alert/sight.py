@@ -20,38 +20,42 @@ class Seen(NamedTuple):
     sent_before: Callable[[int], int]
 
 
+NOTHING = Seen(0, 0, lambda _append_ms: 0)
+
+
 class Sight(NamedTuple):
     """One look.
 
-    :ivar together: what is known of all gateways.
     :ivar gateways: what is known of each, by its name.
+    :ivar others: what is known of a gateway that is not among them.
     """
 
-    together: Seen
     gateways: Mapping[str, Seen]
+    others: Seen = NOTHING
 
-    def through(self, gateway: str) -> Seen:
-        """Return what is known of devices that speak through a gateway; "" or one that is none could be any."""
-        return self.gateways.get(gateway, self.together)
+    @property
+    def newest(self) -> Seen:
+        """What is known of the gateway of which most is: of what only Kafka has to do with."""
+        return max(self.gateways.values(), key=lambda seen: seen.until_ms, default=self.others)
 
-    def since(self, before: Sight) -> Sight:
-        """Return what is known if nothing was up to an earlier look at the same gateways."""
-        return together(
-            {
-                name: seen._replace(since_ms=max(seen.since_ms, before.gateways[name].until_ms))
-                for name, seen in self.gateways.items()
-            }
-        )
-
-
-def together(gateways: Mapping[str, Seen]) -> Sight:
-    """Return a look at some gateways, one at least."""
-    each = gateways.values()
-    return Sight(
-        Seen(
+    @property
+    def through_all(self) -> Seen:
+        """What is known of all gateways."""
+        each = self.gateways.values() or [self.others]
+        return Seen(
             max(seen.since_ms for seen in each),
             min(seen.until_ms for seen in each),
             lambda append_ms: min(seen.sent_before(append_ms) for seen in each),
-        ),
-        gateways,
-    )
+        )
+
+    def through(self, gateway: str) -> Seen:
+        """Return what is known of devices that speak through a gateway; "" if they don't, but to Kafka itself."""
+        return self.gateways.get(gateway, self.others) if gateway else self.newest
+
+    def since(self, before: Sight) -> Sight:
+        """Return what is known if nothing was up to an earlier look."""
+
+        def later(name: str, seen: Seen) -> Seen:
+            return seen._replace(since_ms=max(seen.since_ms, before.gateways.get(name, seen).until_ms))
+
+        return Sight({name: later(name, seen) for name, seen in self.gateways.items()}, self.others)

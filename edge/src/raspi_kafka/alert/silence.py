@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .device import Device
     from .event import Event
     from .rule import Rule
-    from .sight import Seen, Sight
+    from .sight import Sight
 
 KEYS = {"after": Key(Duration, REQUIRED)}
 
@@ -59,13 +59,14 @@ class Gap(NamedTuple):
     """The time between two records of a device.
 
     :ivar place: of the first of them.
-    :ivar gateway: through which both came; "" if the device went from one to another, whose clocks and queues differ.
+    :ivar gateway: through which both came; None if the device went from one to another, at either of which something
+        may wait.
     """
 
     from_ms: int
     to_ms: int
     place: Place
-    gateway: str
+    gateway: str | None
 
 
 class SilenceWatch(Watch):
@@ -88,19 +89,20 @@ class SilenceWatch(Watch):
         if self.episode:
             return self._resolve(span(lasted_ms))
         if lasted_ms > self.kind.after_ms and not device.bye:
-            gateway = device.gateway if gateway_of(event.record) == device.gateway else ""
+            gateway = device.gateway if gateway_of(event.record) == device.gateway else None
             self.gap = Gap(device.last_ms, append_ms, device.place, gateway)
         return NOTHING
 
     def look(self, device: Device, sight: Sight) -> Sequence[Change]:
-        found = self._filled(self.gap, sight.through(self.gap.gateway)) if self.gap else NOTHING
+        found = self._filled(self.gap, sight) if self.gap else NOTHING
         seen = sight.through(device.gateway)
         if self.episode or device.bye or seen.until_ms - max(device.last_ms, seen.since_ms) <= self.kind.after_ms:
             return found
         return [*found, *self._begin(device.last_ms, device.place, span(seen.until_ms - device.last_ms))]
 
-    def _filled(self, gap: Gap, seen: Seen) -> Sequence[Change]:
+    def _filled(self, gap: Gap, sight: Sight) -> Sequence[Change]:
         """Judge a silence that is over."""
+        seen = sight.through_all if gap.gateway is None else sight.through(gap.gateway)
         if seen.until_ms >= gap.to_ms:
             self.gap = None
         end_ms = min(seen.sent_before(gap.to_ms), seen.until_ms)
@@ -116,5 +118,5 @@ class SilenceWatch(Watch):
     def load(self, stored: dict[str, Any]) -> None:
         super().load(stored)
         if "gap" in stored:
-            from_ms, to_ms, place, gateway = stored["gap"]
-            self.gap = Gap(from_ms, to_ms, Place(*place), gateway)
+            from_ms, to_ms, place, *gateway = stored["gap"]  # which a version before this one did not store
+            self.gap = Gap(from_ms, to_ms, Place(*place), gateway[0] if gateway else "")

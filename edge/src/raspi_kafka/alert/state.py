@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .ends import Partition
 
 POSITIONS = "#positions"
-PIPELINES = "#pipelines"
+PIPELINES = "#pipeline"
 
 
 def stored(servers: tuple[str, ...]) -> dict[str, bytes]:
