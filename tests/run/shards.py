@@ -31,6 +31,18 @@ class Shard:
 
 
 SHARDS = {
+    "pi": Shard(
+        ("molecule pi",),
+        (
+            *("molecule/pi/*", "molecule/default/*", "tests/hosts/deployed.py", "roles/kraft_broker/defaults/*"),
+            *(
+                "roles/kraft_broker/files/*",
+                "roles/kraft_broker/meta/*",
+                "roles/topics/*",
+                "plugins/filter/misspelt.py",
+            ),
+        ),
+    ),
     "field": Shard(
         ("molecule field",),
         (

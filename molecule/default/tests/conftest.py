@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.hosts.deployed import OnPi, look, on, pi, send, stored, wait_until
+from tests.hosts.deployed import OnPi, look, on, pi
 
-__all__ = ["OnPi", "look", "on", "pi", "send", "stored", "wait_until"]
+__all__ = ["OnPi", "look", "on", "pi"]
 SET = "default"
 
 
