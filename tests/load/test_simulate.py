@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -28,6 +29,8 @@ DEVICES = 20
 NAMES = [f"sim-{number:05}" for number in range(1, DEVICES + 1)]
 # The hold of a run that a test ends.
 LONG = "600"
+# Messages of two workers, each with a sample of 4 bytes; a pipe takes 64 KiB (pipe(7)).
+MORE_THAN_A_PIPE_TAKES = 40_000
 
 
 class Subscriber:
@@ -309,13 +312,24 @@ def test_ctrl_c_which_reaches_the_workers_too_ends_it_with_its_journal(
 
 
 def test_without_a_parent_workers_end(simulator: Callable[..., Simulator], subscriber: Subscriber) -> None:
-    run = simulator("--hold", LONG, "--rate", "10", "--workers", "2")
+    run = simulator("--hold", LONG, "--rate", "100", "--workers", "2")
     run.start()
-    until("messages flow", lambda: all(subscriber.payloads.values()))
+    # What a worker tells at its end is more by then than a pipe takes that nobody reads.
+    until("many messages flow", lambda: sum(map(len, subscriber.payloads.values())) > MORE_THAN_A_PIPE_TAKES)
     run.kill()
     until("both have written their journals", lambda: len(list(run.journal.glob("*.jsonl"))) == 2)
     heads, _devices = run.read()
     assert [head["aborted"] for head in heads] == [True, True]
+    until("both are gone", lambda: processes_of(run) == [])
+
+
+def processes_of(run: Simulator) -> list[str]:
+    """Return the processes that were given the journal of a run."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [each.parent.name] if str(run.journal) in each.read_text() else []
+    return found
 
 
 def test_a_device_that_is_not_let_in_is_told_with_its_reason_and_all_others_are_acknowledged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import multiprocessing
 import os
 import resource
 import signal
@@ -92,7 +93,8 @@ def run(wanted: Options, worker: int, beginning: Beginning, pipe: Connection) ->
             journal.write(wanted.journal, head, fleet.devices)
         except OSError as failed:
             sys.exit(f"--journal {wanted.journal}: it can't be written ({failed.strerror}); make room, or name another")
-    pipe.send(result(fleet, aborted=aborted))
+    if multiprocessing.parent_process().is_alive():  # else nobody would ever take it
+        pipe.send(result(fleet, aborted=aborted))
 
 
 async def lived(wanted: Options, worker: int, beginning: Beginning, pipe: Connection) -> tuple[Fleet, bool]:
@@ -112,8 +114,8 @@ async def lived(wanted: Options, worker: int, beginning: Beginning, pipe: Connec
 
 async def tell(fleet: Fleet, pipe: Connection) -> None:
     """Tell how far it is; without anyone to tell it to the run ends."""
-    parent = os.getppid()
-    while os.getppid() == parent:
+    parent = multiprocessing.parent_process()
+    while parent.is_alive():
         pipe.send(fleet.snapshot())
         await asyncio.sleep(SNAPSHOT_S)
     fleet.stop()
