@@ -315,6 +315,7 @@ HEALTH = {
     "brokers": [{"id": number, "fenced": False, "out_of_sync": 0} for number in (1, 2, 3)],
     "voters": [{"id": number, "caught_up": True} for number in (1, 2, 3)],
     "observers": [],
+    "verdicts": [{"id": number, "named": [f"scratch: {number} partitions cannot be used"]} for number in (1, 2, 3)],
     **COST,
 }
 LED = {"moved": {"telemetry": [0, 3], "events": [0]}, "behind": {}, "waited_s": 0.4}
@@ -366,6 +367,12 @@ def test_no_two_nodes_of_a_cluster_are_restarted_at_once_and_the_active_controll
     times = [called(one, module, -1) for one in (pi2, pi3, pi1) for module in modules]
     assert times == sorted(times)
     assert "Restarting one after the other: 1. pi2, 2. pi3, 3. pi1 (active controller)" in whole.said
+
+
+def test_what_nobody_can_use_meanwhile_is_named(whole: Rolled) -> None:
+    for number in (1, 2, 3):
+        assert f"While pi{number} is down: scratch: {number} partitions cannot be used." in whole.said
+    assert "While gateway" not in whole.said
 
 
 def test_a_node_leads_again_what_it_led_before_the_next_one_is_restarted(whole: Rolled) -> None:
