@@ -125,6 +125,8 @@ def main(servers: str, topic: str, path: str) -> None:
         enable_idempotence=True,
         delivery_timeout_ms=SECONDS_TO_DELIVER * 1000,
         request_timeout_ms=5000,
+        # As Kafka's own producer has it and the bridge; kafka-python's 30 s would be its gap and not Kafka's.
+        reconnect_backoff_max_ms=1000,
         max_block_ms=SECONDS_TO_DELIVER * 1000,
         linger_ms=5,
     )
