@@ -426,6 +426,7 @@ def test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_
         ("unit_started", "kafka.service did not start"),
         ("kafka_leaders", "not in sync"),
     ],
+    ids=["cluster_health", "unit_started", "kafka_leaders"],
 )
 def test_the_first_node_that_could_not_be_restarted_stops_all_others_of_its_cluster(
     tmp_path: Path, module: str, answer: str
