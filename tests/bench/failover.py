@@ -57,7 +57,7 @@ def main() -> str:
             "How long a partition takes no writes, acks=all",
             f"  {'':<58}{'median':>8}{'longest':>8}  wanted",
             *map(str, rows),
-            f"  {ROUNDS} rounds of each; 100 messages/s to 3 partitions, and for how long one of them acknowledged none.",
+            f"  {ROUNDS} rounds of each; 100 messages/s to 3 partitions, and how long one acknowledged none.",
             f"  A gate is {' or '.join(map(str, requests))} requests. Each acknowledged message was read back.\n",
         ]
     )

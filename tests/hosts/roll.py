@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from kafka.errors import KafkaError
+
 from . import host, traffic
 from .cluster import TOPIC, Nodes
 from .deployed import wait_until
@@ -80,6 +82,10 @@ def stalled(nodes: Nodes, node_id: int) -> None:
     host.as_root(nodes.of(node_id), "systemctl kill --signal=SIGSTOP kafka.service")
 
     def is_out() -> bool:
-        return all(node_id not in one["isr_nodes"] for one in nodes.partitions() if len(one["replica_nodes"]) > 1)
+        try:
+            partitions = nodes.partitions()
+        except (KafkaError, OSError):
+            return False  # the one that is stalled was asked
+        return all(node_id not in one["isr_nodes"] for one in partitions if len(one["replica_nodes"]) > 1)
 
-    wait_until(is_out, 60, f"no replica of node {node_id} is in sync")
+    wait_until(is_out, 120, f"no replica of node {node_id} is in sync")
