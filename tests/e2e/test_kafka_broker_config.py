@@ -5,12 +5,14 @@ RASPI_KAFKA_ARCHIVE=... PYTHONPATH=.collections pytest tests/e2e/test_kafka_brok
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kafka.admin import ConfigResource, KafkaAdminClient
+from ansible_collections.raspi.kafka.plugins.module_utils._kafka import BROKER, describe_configs
+from kafka.admin import KafkaAdminClient
 
 from .test_modules import run
 
@@ -33,12 +35,9 @@ def given(broker: Broker, record: Path, text: str, *changed: str, check: bool = 
     return run("kafka_broker_config", broker.local, check=check, **options)
 
 
-def in_force(broker: Broker, key: str) -> str:
-    admin = KafkaAdminClient(bootstrap_servers=broker.lan)
-    try:
-        return str(admin.describe_configs([ConfigResource("broker", "1")])["broker"]["1"][key]["value"])
-    finally:
-        admin.close()
+def in_force(broker: Broker, key: str) -> str | None:
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=broker.lan)) as admin:
+        return describe_configs(admin, BROKER, ["1"], 1)["1"][key].value
 
 
 def test_a_setting_is_in_force_at_once_then_changes_nothing_and_goes_with_the_file(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,9 +79,9 @@ def nothing_is_lost(nodes: Nodes, path: Path) -> traffic.Ledger:
     return ledger
 
 
-def stalled(nodes: Nodes, node_id: int) -> None:
-    """SIGSTOP a node, and wait until the others know that it is gone: its replicas lag, and its broker is fenced."""
-    host.as_root(nodes.of(node_id), "systemctl kill --signal=SIGSTOP kafka.service")
+@contextlib.contextmanager
+def stalled(nodes: Nodes, node_id: int) -> Iterator[None]:
+    """SIGSTOP a node, and let it go on in the end; the body begins when none of its replicas is in sync any more."""
 
     def is_out() -> bool:
         try:
@@ -88,4 +90,9 @@ def stalled(nodes: Nodes, node_id: int) -> None:
             return False  # the one that is stalled was asked
         return all(node_id not in one["isr_nodes"] for one in partitions if len(one["replica_nodes"]) > 1)
 
-    wait_until(is_out, 120, f"no replica of node {node_id} is in sync")
+    host.as_root(nodes.of(node_id), "systemctl kill --signal=SIGSTOP kafka.service")
+    try:
+        wait_until(is_out, 120, f"no replica of node {node_id} is in sync")
+        yield
+    finally:
+        host.as_root(nodes.of(node_id), "systemctl kill --signal=SIGCONT kafka.service")
