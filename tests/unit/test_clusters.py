@@ -318,6 +318,7 @@ HEALTH = {
     "verdicts": [{"id": number, "named": [f"scratch: {number} partitions cannot be used"]} for number in (1, 2, 3)],
     **COST,
 }
+UNREACHABLE = {"failed": True, "msg": "No Kafka broker can be reached"}
 LED = {"moved": {"telemetry": [0, 3], "events": [0]}, "behind": {}, "waited_s": 0.4}
 
 
@@ -332,9 +333,9 @@ class Rolled(NamedTuple):
         return failures(self.said)
 
 
-def rolled(root: Path, of: str = "", health: dict[str, Any] | None = None, **answers: Any) -> Rolled:
-    """Roll a cluster of three and a gateway; `answers` are those of the host `of`, `health` that of the cluster."""
-    told = {"unit_started": [{"done": True, "active": True}], "cluster_health": [health or HEALTH]}
+def rolled(root: Path, of: str = "", health: tuple[dict[str, Any], ...] = (HEALTH,), **answers: Any) -> Rolled:
+    """Roll a cluster of three and a gateway; `answers` are those of the host `of`, `health` those for the cluster."""
+    told = {"unit_started": [{"done": True, "active": True}], "cluster_health": list(health)}
     told |= {"kafka_leaders": [LED]}
     names = ["pi1", "pi2", "pi3", "gateway"]
     hosts = [
@@ -356,7 +357,7 @@ def test_a_node_is_restarted_once_and_only_after_the_others_were_asked_whether_t
     assert whole.failed == {}
     assert [[call["restarted"] for call in one.given("unit_started")] for one in whole.hosts] == [[True]] * 4
     asked = [[int(call.get("node_id", 0)) for call in one.given("cluster_health")] for one in nodes]
-    assert asked == [[0, 1], [2], [3]], "the first one asks for all before the order is planned"
+    assert asked == [[0, 1], [0, 2], [0, 3]], "each asks for all before the order is planned"
     assert all(called(one, "cluster_health", -1) < called(one, "unit_started", 0) for one in nodes)
     assert gateway.given("cluster_health") == []
 
@@ -402,7 +403,7 @@ def test_a_dry_run_tells_the_order_and_restarts_nothing(tmp_path: Path) -> None:
 
 def test_a_node_that_is_of_no_use_now_comes_first_and_is_not_asked_itself(tmp_path: Path) -> None:
     fenced = [{"id": number, "fenced": number == 3, "out_of_sync": 0} for number in (1, 2, 3)]
-    done = rolled(tmp_path, health={**HEALTH, "brokers": fenced})
+    done = rolled(tmp_path, health=({**HEALTH, "brokers": fenced},))
     assert "1. pi3 (its broker is fenced), 2. pi2, 3. pi1 (active controller)" in done.said
     servers = [one.given("cluster_health")[-1]["bootstrap_servers"] for one in done.hosts[:3]]
     own = ["127.0.0.1:9092", "127.0.0.1:19092"]
@@ -412,10 +413,15 @@ def test_a_node_that_is_of_no_use_now_comes_first_and_is_not_asked_itself(tmp_pa
 def test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_if_the_gate_lets_it(
     tmp_path: Path,
 ) -> None:
-    failing = [{"failed": True, "msg": "No Kafka broker can be reached"}, {**HEALTH}]
-    done = rolled(tmp_path, of="pi1", cluster_health=failing)
+    done = rolled(tmp_path, health=(UNREACHABLE, HEALTH))
     unknown = "(the cluster could not be asked)"
     assert f"1. pi1 {unknown}, 2. pi2 {unknown}, 3. pi3 {unknown}" in done.said
+    assert done.failed == {}
+
+
+def test_a_node_that_does_not_answer_is_no_reason_not_to_know_the_cluster(tmp_path: Path) -> None:
+    done = rolled(tmp_path, of="pi1", cluster_health=[UNREACHABLE, HEALTH])
+    assert "1. pi2, 2. pi3, 3. pi1 (active controller)" in done.said
     assert done.failed == {}
 
 
@@ -431,7 +437,8 @@ def test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_
 def test_the_first_node_that_could_not_be_restarted_stops_all_others_of_its_cluster(
     tmp_path: Path, module: str, answer: str
 ) -> None:
-    done = rolled(tmp_path, of="pi2", **{module: [{"failed": True, "msg": answer}]})
+    asked = [HEALTH] if module == "cluster_health" else []
+    done = rolled(tmp_path, of="pi2", **{module: [*asked, {"failed": True, "msg": answer}]})
     for name in ("pi1", "pi3"):
         task, text = done.failed[name]
         assert task == "Stop where an earlier node of the cluster did not come back"
