@@ -34,11 +34,10 @@ class Rolled(NamedTuple):
     @classmethod
     def of(cls, run: Run) -> Rolled:
         """Read what a run has said."""
-        (planned,) = re.findall(r"one after the other: (.*?)\"", run.text)
         gates = re.findall(r"(\w+) was restarted in [\d.]+ s; the gate took (\d+) requests and (\d+) ms", run.text)
         (seconds,) = re.findall(r"nodes were restarted in ([\d.]+) s", run.text) or ["nan"]
         return cls(
-            re.findall(r"\d+\. (\w+)", planned),
+            planned(run.text),
             {name: (int(requests), int(ms)) for name, requests, ms in gates},
             float(seconds),
         )
@@ -46,6 +45,12 @@ class Rolled(NamedTuple):
     def __str__(self) -> str:
         told = ", ".join(f"{name} {requests} requests {ms} ms" for name, (requests, ms) in self.gates.items())
         return f"{' '.join(self.order)} restarted in {self.seconds} s; gates: {told}"
+
+
+def planned(text: str) -> list[str]:
+    """Names of the hosts in the order that a run has said."""
+    (order,) = re.findall(r"one after the other: (.*?)\"", text)
+    return re.findall(r"\d+\. (\w+)", order)
 
 
 def since(nodes: Nodes) -> list[str]:
