@@ -15,7 +15,7 @@ from tests.hosts.play import playbook
 
 # What restarts a node, in the role.
 RESTART = "Wait until the broker serves clients"
-IMPATIENT = extra(_kraft_broker_gate_patience=5)
+IMPATIENT = extra(_kraft_broker_gate_patience=30)
 
 
 @pytest.fixture
