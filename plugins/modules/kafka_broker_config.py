@@ -56,7 +56,7 @@ EXAMPLES = r"""
     node_id: 1
     path: /etc/kafka/server.properties
     changed: [log.retention.ms]
-    record: /etc/kafka/dynamic.json
+    record: /var/lib/kafka/data/dynamic.json
 """
 
 RETURN = r"""
