@@ -104,9 +104,15 @@ SHARDS = {
     ),
     "faults": Shard(
         ("faults",),
+        ("tests/faults/*", "plugins/filter/cluster_faults.py", "plugins/modules/cluster_names.py"),
+    ),
+    "roll": Shard(
+        ("roll",),
         (
-            *("tests/faults/*", "plugins/filter/cluster_faults.py", "plugins/modules/cluster_names.py"),
-            "playbooks/tasks/restart.yml",
+            *("tests/roll/*", "tests/hosts/roll.py", "playbooks/rolling_restart.yml", "playbooks/tasks/r*.yml"),
+            *("plugins/filter/roll_order.py", "plugins/filter/failover_faults.py", "plugins/module_utils/_leaders.py"),
+            *("plugins/modules/kafka_leaders.py", "plugins/modules/kafka_broker_config.py"),
+            "roles/kraft_broker/files/unit_inputs.py",
         ),
     ),
     "bare": Shard(

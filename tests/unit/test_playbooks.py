@@ -119,6 +119,28 @@ def test_a_part_of_what_cannot_be_one_cluster_is_refused_too(tmp_path: Path) -> 
     assert sentence in said
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (["fast"] * 3, "kraft_broker_failover=fast of pi1, pi2, pi3 is not known; did you mean fast_failover?"),
+        (
+            ["wifi", "wifi", "default"],
+            "The nodes of a cluster differ in kraft_broker_failover: wifi (pi1, pi2), default (pi3).",
+        ),
+    ],
+    ids=["unknown", "unlike"],
+)
+@pytest.mark.parametrize("limit", [[], ["--limit", "pi1"]], ids=["all", "limited"])
+def test_a_failover_that_cannot_be_is_refused_before_a_host_is_contacted(
+    tmp_path: Path, values: list[str], sentence: str, limit: list[str]
+) -> None:
+    lines = [f"{line} kraft_broker_failover={value}" for line, value in zip(NODES.splitlines(), values, strict=True)]
+    said = play(tmp_path, f"[brokers]\n{chr(10).join(lines)}\n{ALL_BOTH}", *limit)
+    assert refused(said, "Refuse failovers that are not known or do not fit together")
+    assert sentence in said
+    assert "Nothing was changed." in said
+
+
 @pytest.mark.parametrize("example", ["pis", "cluster"])
 def test_the_examples_pass(tmp_path: Path, example: str) -> None:
     text = (REPOSITORY / "inventory" / f"{example}.example.ini").read_text()

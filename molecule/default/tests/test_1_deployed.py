@@ -38,7 +38,7 @@ def test_the_unit_has_patience_and_comes_back(on: OnPi) -> None:
     names = "TimeoutStopUSec,Restart,OOMScoreAdjust,StartLimitIntervalUSec,NotifyAccess"
     shown = dict(line.split("=", 1) for line in on(f"systemctl show kafka --property {names}").splitlines())
     assert shown == {
-        "TimeoutStopUSec": "3min",
+        "TimeoutStopUSec": "6min",
         "Restart": "on-failure",
         "OOMScoreAdjust": "-500",
         "StartLimitIntervalUSec": "0",
