@@ -59,6 +59,7 @@ if t.TYPE_CHECKING:
 
 KAFKA_PYTHON_MINIMUM = "3.0.12"  # the doc fragment and the role that makes the venv say the same
 VENV_PYTHON = "/opt/raspi-kafka/venv/bin/python"
+SECONDS_BETWEEN_TRIES = 0.2
 
 TOPIC, BROKER = 2, 4  # resource types of DescribeConfigs and IncrementalAlterConfigs
 SET, DELETE = 0, 1  # operations of IncrementalAlterConfigs
@@ -294,6 +295,21 @@ def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params:
     return found
 
 
+def retry(call: Callable[[], T], timeout_ms: int) -> T:
+    """What a call returns, also while the quorum changes its leader or a broker was lost a moment ago.
+
+    :raises KafkaError: it still fails after `timeout_ms`.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            return call()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
+        time.sleep(SECONDS_BETWEEN_TRIES)
+
+
 @contextmanager
 def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
     """The one connection of a task."""
@@ -401,15 +417,19 @@ def alter_configs(
     resource_type: int,
     changes: Mapping[str, Mapping[str, str | None]],
     validate_only: bool = False,
+    node_id: int | None = None,
 ) -> dict[str, str]:
-    """Set keys, and delete those whose value is None, by resource; returns the refused resources and why."""
+    """Set keys, and delete those whose value is None, by resource; returns the refused resources and why.
+
+    :param node_id: who is asked; a broker takes what is for one broker only if it is that one.
+    """
     if not changes:
         return {}
     resources = [
         (resource_type, name, [(key, DELETE if value is None else SET, value) for key, value in configs.items()])
         for name, configs in changes.items()
     ]
-    response = send(admin, IncrementalAlterConfigsRequest(resources=resources, validate_only=validate_only))
+    response = send(admin, IncrementalAlterConfigsRequest(resources=resources, validate_only=validate_only), node_id)
     return {
         result.resource_name: explain_code(result.error_code, result.error_message)
         for result in response.responses
