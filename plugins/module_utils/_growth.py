@@ -17,7 +17,6 @@ from ansible_collections.raspi.kafka.plugins.module_utils._replica_plan import (
     Partition,
     Replicas,
     copies,
-    is_uneven,
     place,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._throttle import INHERITED, UNTOUCHED, Mark, throttled
@@ -101,7 +100,7 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
         waiting += [sentence] if sentence else []
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
-    placed = place(partitions, up) if marked or is_uneven(partitions, up) else {}
+    placed = place(partitions, up) if marked or has_grown(cluster, partitions, up) else {}
     added = dict(moves_by_topic(cluster, partitions, placed))
     found = {name: mark_for(cluster.topics[name], its) for name, its in added.items()}
     return Growth(
@@ -115,6 +114,21 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
         },
         waiting=tuple(waiting),
     )
+
+
+def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> bool:
+    """Whether there is a reason to place anything anew: too few replicas, or a broker that has none of any topic.
+
+    That one broker has or leads some more than another is none. It comes and goes with every topic, and a second run
+    would find something to do.
+    """
+    has = {
+        broker
+        for topic in cluster.topics.values()
+        for placed in topic.partitions.values()
+        for broker in placed.replicas
+    }
+    return bool(partitions) and not set(up) <= has or any(len(one.replicas) < one.aim for one in partitions)
 
 
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:

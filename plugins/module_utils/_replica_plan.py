@@ -41,22 +41,6 @@ class Partition:
         return max(self.aim, len(self.replicas))
 
 
-def is_uneven(partitions: Sequence[Partition], brokers: Iterable[int]) -> bool:
-    """Whether there is a reason to place anything anew.
-
-    A partition has too few replicas, or a broker has none of all, or leads none although there are enough for each: as
-    one that has just joined. That one broker has some more than another is none: it comes and goes with every topic.
-    """
-    brokers = set(brokers)
-    has = {broker for partition in partitions for broker in partition.replicas}
-    leads = {partition.replicas[0] for partition in partitions}
-    return (
-        any(len(partition.replicas) < partition.aim for partition in partitions)
-        or (bool(partitions) and not brokers <= has)
-        or (len(partitions) >= len(brokers) and not brokers <= leads)
-    )
-
-
 def place(partitions: Sequence[Partition], brokers: Iterable[int]) -> dict[Key, Replicas]:
     """The new replicas of each partition that is not as it shall be, the preferred leader first.
 

@@ -28,7 +28,6 @@ from .test_modules import COLLECTIONS, REPOSITORY, RUNNER, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SECONDS = 120
 MIB = 1048576
@@ -85,6 +84,10 @@ def assert_released(found: Cluster, topic: str) -> None:
     one = found.topics[topic]
     assert (one.mark, one.is_foreign, one.has_min_isr, one.min_isr) == (None, False, False, 2)
     assert all(rates == {} for rates in found.rates.values())
+
+
+def leaders(found: Cluster, topic: str) -> set[int]:
+    return {one.leader for one in found.topics[topic].partitions.values()}
 
 
 def fill(nodes: Nodes, topic: str, mebibytes: int) -> None:

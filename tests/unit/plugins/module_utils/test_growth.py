@@ -91,6 +91,21 @@ def test_replicas_are_never_taken_away() -> None:
     assert grown(cluster(a=topic(at(1, 2, 3), at(2, 3, 1), at(3, 1, 2))), a=1).placed == {}
 
 
+def test_a_broker_that_has_nothing_gets_its_share() -> None:
+    led_by_two = topic(at(1, 2), at(2, 1), at(1, 2))
+    found = grown(cluster(a=led_by_two), a=2)
+    assert [sum(3 in new for new in found.placed.values()), found.bytes_to_copy] == [2, 2 * MIB]
+
+
+def test_uneven_leaders_alone_are_no_reason() -> None:
+    """A second run would find something to do after each topic that Kafka has placed."""
+    assert not grown(cluster(a=topic(at(1, 2, 3), at(1, 2, 3), at(1, 2, 3))), a=3).placed
+
+
+def test_a_broker_that_has_only_topics_which_are_not_named_is_no_reason() -> None:
+    assert not grown(cluster(a=topic(at(1, 2), at(2, 1)), b=topic(at(3))), a=2).placed
+
+
 # --- brokers that do not serve
 
 
@@ -131,8 +146,10 @@ def test_what_two_replicas_bear_is_not_lowered() -> None:
 
 
 def test_for_another_leader_alone_it_is_not_lowered() -> None:
-    lead_by_one = topic(at(1, 2, 3), at(1, 2, 3), at(1, 2, 3), min_isr=4)
-    assert MIN_ISR not in grown(cluster(a=lead_by_one), a=3).noted["a"]
+    led_by_one = topic(at(1, 2, 3), at(1, 2, 3), at(1, 2, 3), min_isr=4)
+    found = grown(cluster(a=led_by_one, b=topic(at(1))), a=3, b=2)
+    assert MIN_ISR in grown(cluster(a=topic(at(1), min_isr=4)), a=3).noted["a"]
+    assert MIN_ISR not in found.noted["a"]
 
 
 def test_what_was_lowered_before_an_interruption_is_not_taken_for_what_it_was() -> None:
@@ -217,8 +234,10 @@ def test_brokers_are_throttled_that_copy_or_are_copied_from() -> None:
     found = cluster(a=topic(at(1)))
     growth = grown(found, a=2)
     assert throttled_brokers(growth, found) == sorted(growth.placed["a", 0])
-    turned = cluster(a=topic(at(1, 2, 3), at(1, 2, 3), at(1, 2, 3)))
-    assert throttled_brokers(grown(turned, a=3), turned) == []
+    turned = cluster(a=topic(at(1, 2, 3), at(1, 2, 3), at(1, 2, 3), mark=Mark(frozenset({(0, 1)}), frozenset())))
+    growth = grown(turned, a=3)
+    assert growth.placed
+    assert throttled_brokers(growth, turned) == []
 
 
 # --- in words

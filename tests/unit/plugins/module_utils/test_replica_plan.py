@@ -12,7 +12,6 @@ from ansible_collections.raspi.kafka.plugins.module_utils._replica_plan import (
     Replicas,
     bytes_of,
     copies,
-    is_uneven,
     place,
     shares,
 )
@@ -119,7 +118,6 @@ def test_a_topic_with_more_replicas_than_it_shall_have_keeps_them() -> None:
 def test_what_is_even_stays_down_to_the_order() -> None:
     even = topic("a", (1, 3, 2), (2, 1, 3), (3, 1, 2))
     assert place(even, [1, 2, 3]) == {}
-    assert not is_uneven(even, [1, 2, 3])
 
 
 def test_another_leader_costs_no_bytes() -> None:
@@ -128,33 +126,6 @@ def test_another_leader_costs_no_bytes() -> None:
     assert bytes_of(old, placed) == 0
     assert {each[0] for each in after(old, [1, 2, 3]).values()} == {1, 2, 3}
     assert len(placed) == 2, "the one that can stay stays"
-
-
-@pytest.mark.parametrize(
-    ("partitions", "brokers"),
-    [
-        (topic("a", (1,), aim=2), [1, 2]),
-        (topic("a", (1, 2), (2, 1), aim=2), [1, 2, 3]),
-        (topic("a", (1, 2), (1, 2), aim=2), [1, 2]),
-    ],
-    ids=["too few replicas", "a broker has none", "a broker leads none"],
-)
-def test_there_is_a_reason(partitions: list[Partition], brokers: list[int]) -> None:
-    assert is_uneven(partitions, brokers)
-
-
-@pytest.mark.parametrize(
-    ("partitions", "brokers"),
-    [
-        ([], [1, 2]),
-        (topic("a", (1, 2), aim=2), [1, 2]),
-        (topic("a", (1, 2), (2, 1), (1, 2), (1, 2), aim=2), [1, 2]),
-        (topic("a", (1, 2), aim=1), [1, 2]),
-    ],
-    ids=["no topics", "fewer than brokers", "one leads more", "more than it shall have"],
-)
-def test_there_is_no_reason(partitions: list[Partition], brokers: list[int]) -> None:
-    assert not is_uneven(partitions, brokers)
 
 
 def test_copies_are_what_a_partition_does_not_have_yet() -> None:
