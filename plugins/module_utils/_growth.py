@@ -122,13 +122,10 @@ def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> b
     That one broker has or leads some more than another is none. It comes and goes with every topic, and a second run
     would find something to do.
     """
-    has = {
-        broker
-        for topic in cluster.topics.values()
-        for placed in topic.partitions.values()
-        for broker in placed.replicas
-    }
-    return bool(partitions) and not set(up) <= has or any(len(one.replicas) < one.aim for one in partitions)
+    thin = any(len(one.replicas) < one.aim for one in partitions)
+    every = [placed for topic in cluster.topics.values() for placed in topic.partitions.values()]
+    has = {broker for placed in every for broker in placed.replicas}
+    return thin or (bool(partitions) and not set(up) <= has)
 
 
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Raises the number of replicas of topics, spreads them evenly over the brokers and each topic's too, and lets each
     broker lead its share. Of all ways to do that it takes one that copies the fewest bytes.
-  - Nothing is placed anew without a reason, which is that a partition has too few replicas, or that a broker has none of
-    any topic. So a second run changes nothing, although topics that were made meanwhile may be uneven.
+  - Nothing is placed anew without a reason, which is that a partition has too few replicas, or that a broker has no
+    replica at all. So a second run changes nothing, although topics that were made meanwhile may be uneven.
   - A topic never has fewer replicas afterwards than before, and no broker is emptied.
   - The topics in which Kafka keeps its own state are among them. Others that do not stand in O(topics) are left alone,
     and are returned as RV(left_alone).
