@@ -163,7 +163,7 @@ def written(nodes: Nodes, topic: str) -> Iterator[list[str]]:
         while not over.wait(0.02):
             try:
                 producer.send(topic, b"numbered", partition=number % 3).get(10)
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 failed.append(f"{number}: {type(error).__name__}")
             number += 1
 
@@ -174,7 +174,7 @@ def written(nodes: Nodes, topic: str) -> Iterator[list[str]]:
     finally:
         over.set()
         writer.join()
-        producer.close()
+        producer.close(timeout=10)
 
 
 def test_writes_go_on_although_the_cluster_asks_for_two_in_sync(nodes: Nodes, topic: str) -> None:
