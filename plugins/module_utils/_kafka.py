@@ -59,6 +59,7 @@ if t.TYPE_CHECKING:
 
 KAFKA_PYTHON_MINIMUM = "3.0.12"  # the doc fragment and the role that makes the venv say the same
 VENV_PYTHON = "/opt/raspi-kafka/venv/bin/python"
+SECONDS_TO_ASK_AGAIN = 0.2
 
 TOPIC, BROKER = 2, 4  # resource types of DescribeConfigs and IncrementalAlterConfigs
 SET, DELETE = 0, 1  # operations of IncrementalAlterConfigs
@@ -277,6 +278,21 @@ def badly_advertised(admin: KafkaAdminClient) -> ExpectedError | None:
     return None
 
 
+def answered(ask: Callable[[], T], timeout_ms: int) -> T:
+    """What a question returns, asked anew where a broker has just ended or a topic is just gone.
+
+    :raises KafkaError: that is still so after `timeout_ms`, or it is another error.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            return ask()
+        except ASK_AGAIN:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(SECONDS_TO_ASK_AGAIN)
+
+
 def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params: Mapping[str, t.Any]) -> T:
     """Look until nothing is left to do: a response comes before every broker has taken up the change.
 
@@ -401,15 +417,19 @@ def alter_configs(
     resource_type: int,
     changes: Mapping[str, Mapping[str, str | None]],
     validate_only: bool = False,
+    node_id: int | None = None,
 ) -> dict[str, str]:
-    """Set keys, and delete those whose value is None, by resource; returns the refused resources and why."""
+    """Set keys, and delete those whose value is None, by resource; returns the refused resources and why.
+
+    :param node_id: the broker to ask, which for configs of a single broker is that one; None stands for any.
+    """
     if not changes:
         return {}
     resources = [
         (resource_type, name, [(key, DELETE if value is None else SET, value) for key, value in configs.items()])
         for name, configs in changes.items()
     ]
-    response = send(admin, IncrementalAlterConfigsRequest(resources=resources, validate_only=validate_only))
+    response = send(admin, IncrementalAlterConfigsRequest(resources=resources, validate_only=validate_only), node_id)
     return {
         result.resource_name: explain_code(result.error_code, result.error_message)
         for result in response.responses
