@@ -92,6 +92,10 @@ class State:
         """Whether it is one, registered or not: a dedicated controller has no replica of a partition."""
         return node in self.fenced or any(node in partition.replicas for partition in self.partitions)
 
+    def out_of_sync(self, node: int) -> int:
+        """Number of partitions of which its replica is not in sync."""
+        return sum(node in partition.replicas - partition.isr for partition in self.partitions)
+
     def recovers(self, node: int) -> bool:
         """Whether it is a broker that runs and does not serve: it loads or recovers its log, and is fenced for that."""
         return self.is_broker(node) and not self.serves(node) and self.fetches(node)

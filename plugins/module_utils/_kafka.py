@@ -59,7 +59,7 @@ if t.TYPE_CHECKING:
 
 KAFKA_PYTHON_MINIMUM = "3.0.12"  # the doc fragment and the role that makes the venv say the same
 VENV_PYTHON = "/opt/raspi-kafka/venv/bin/python"
-SECONDS_BETWEEN_TRIES = 0.2
+SECONDS_TO_ASK_AGAIN = 0.2
 
 TOPIC, BROKER = 2, 4  # resource types of DescribeConfigs and IncrementalAlterConfigs
 SET, DELETE = 0, 1  # operations of IncrementalAlterConfigs
@@ -278,6 +278,21 @@ def badly_advertised(admin: KafkaAdminClient) -> ExpectedError | None:
     return None
 
 
+def answered(ask: Callable[[], T], timeout_ms: int) -> T:
+    """What a question returns, asked anew where a broker has just ended or a topic is just gone.
+
+    :raises KafkaError: that is still so after `timeout_ms`, or it is another error.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            return ask()
+        except ASK_AGAIN:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(SECONDS_TO_ASK_AGAIN)
+
+
 def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params: Mapping[str, t.Any]) -> T:
     """Look until nothing is left to do: a response comes before every broker has taken up the change.
 
@@ -307,7 +322,7 @@ def retry(call: Callable[[], T], timeout_ms: int) -> T:
         except KafkaError as error:
             if not error.retriable or time.monotonic() > deadline:
                 raise
-        time.sleep(SECONDS_BETWEEN_TRIES)
+        time.sleep(SECONDS_TO_ASK_AGAIN)
 
 
 @contextmanager
@@ -421,7 +436,7 @@ def alter_configs(
 ) -> dict[str, str]:
     """Set keys, and delete those whose value is None, by resource; returns the refused resources and why.
 
-    :param node_id: who is asked; a broker takes what is for one broker only if it is that one.
+    :param node_id: the broker to ask, which for configs of a single broker is that one; None stands for any.
     """
     if not changes:
         return {}

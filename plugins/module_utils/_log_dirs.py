@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ansible_collections.raspi.kafka.plugins.module_utils._properties import properties
+
 # The file that is there to be deleted when the disk is full.
 BALLAST = "ballast"
 
@@ -36,5 +38,4 @@ def meta_properties(log_dir: str) -> dict[str, str] | None:
         text = (Path(log_dir) / "meta.properties").read_text(encoding="latin-1")  # as java.util.Properties reads it
     except (FileNotFoundError, NotADirectoryError):
         return None
-    lines = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key.strip(): value.strip() for key, _equals, value in lines}
+    return properties(text)

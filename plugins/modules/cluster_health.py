@@ -167,6 +167,11 @@ brokers:
       type: bool
       returned: always
       sample: false
+    out_of_sync:
+      description: Number of partitions of which it has a replica that is not in sync.
+      type: int
+      returned: always
+      sample: 0
 cost:
   description: What the answer took.
   returned: success, and failure with RV(reason=not_safe)
@@ -211,6 +216,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     ExpectedError,
     KafkaError,
     admin_client,
+    answered,
     counted_requests,
     describe_configs,
     describe_quorum,
@@ -226,7 +232,6 @@ if t.TYPE_CHECKING:
 
 MIN_ISR = "min.insync.replicas"
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_ASK_AGAIN = 0.2
 SHOWN = 5  # reasons in the sentence of a failure; all are in the verdict
 
 
@@ -276,14 +281,7 @@ def ask(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> State:
 
 def look(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> State:
     """ask(), of another broker where one has just ended, for up to request_timeout_ms."""
-    deadline = time.monotonic() + params["request_timeout_ms"] / 1000
-    while True:
-        try:
-            return ask(admin, params)
-        except ASK_AGAIN:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(SECONDS_TO_ASK_AGAIN)
+    return answered(lambda: ask(admin, params), params["request_timeout_ms"])
 
 
 def wait_until_safe(look_again: Callable[[], State], params: Mapping[str, t.Any]) -> tuple[State, Wait]:
@@ -326,7 +324,10 @@ def shown(state: State, verdicts: Iterable[Verdict]) -> dict[str, t.Any]:
         "leader_id": state.leader_id,
         "voters": shown_replicas(state, state.voters),
         "observers": shown_replicas(state, state.observers),
-        "brokers": [{"id": broker, "fenced": fenced} for broker, fenced in sorted(state.fenced.items())],
+        "brokers": [
+            {"id": broker, "fenced": fenced, "out_of_sync": state.out_of_sync(broker)}
+            for broker, fenced in sorted(state.fenced.items())
+        ],
     }
 
 

@@ -65,9 +65,14 @@ def writer(kafka: Kafka) -> Writer:
     return Writer(kafka)
 
 
+def server(root: Path) -> Mosquitto:
+    """Return a Mosquitto with all users, which is not started."""
+    return Mosquitto(root / "mosquitto", [ALERTING, HOUSE, PANEL, STRANGER, *DEVICES], ACL)
+
+
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with running(Mosquitto(tmp_path / "mosquitto", [ALERTING, HOUSE, PANEL, STRANGER, *DEVICES], ACL)) as mosquitto:
+    with running(server(tmp_path)) as mosquitto:
         yield mosquitto
 
 
@@ -172,10 +177,10 @@ class Line:
     kafka: Kafka
     made: list[Process] = field(default_factory=list)
 
-    def bridge(self) -> Bridge:
+    def bridge(self, **more: Any) -> Bridge:
         """Return a bridge that runs."""
         trees = [{"filter": "devices/+/#", "topic": TELEMETRY}, {"filter": f"{HEARTBEAT}/+/#", "topic": HEARTBEAT}]
-        return self.started(Bridge(self.root / "bridge", self.mosquitto, self.kafka, topics=trees))
+        return self.started(Bridge(self.root / "bridge", self.mosquitto, self.kafka, topics=trees, **more))
 
     def alerting(self, rules: list[dict[str, Any]], name: str = "alerting", **more: Any) -> Alerting:
         """Return an alerting that is not started."""
@@ -188,6 +193,11 @@ class Line:
         self._made(process).start()
         return process
 
+    def clean_up(self) -> None:
+        """End all that was made."""
+        for process in self.made:
+            process.clean_up()
+
     def _made(self, process: Process) -> Any:
         self.made.append(process)
         return process
@@ -197,5 +207,4 @@ class Line:
 def line(tmp_path: Path, mosquitto: Mosquitto, kafka: Kafka) -> Iterator[Line]:
     line = Line(tmp_path, mosquitto, kafka)
     yield line
-    for process in line.made:
-        process.clean_up()
+    line.clean_up()

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from .alerting import Alerting
     from .conftest import Line
 
+GATEWAYS = ["one", "other"]
+
 
 @pytest.fixture
 def two(line: Line) -> tuple[Alerting, Alerting]:
     """Two hosts, the first of which decides."""
-    first, second = (line.alerting(RULES, name, instance=name) for name in ("one", "other"))
+    first, second = (line.alerting(RULES, name, instance=name, gateways=GATEWAYS) for name in GATEWAYS)
     first.start()
     # The host that decided in the test before this one keeps the lease until its session ends.
     until("the first decides", lambda: first.metrics()["active"] == 1)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Producer
 
 from tests.alerting.alerting import TOPICS as ALERTING_TOPICS
-from tests.alerting.alerting import USER, Alerting
+from tests.alerting.alerting import Alerting
+from tests.alerting.conftest import Line, server
+from tests.alerting.kills import DEVICES as KILLED_DEVICES
+from tests.alerting.kills import each_part_killed
 from tests.alerting.planted import RULES as HOT
 from tests.alerting.planted import Planted
 from tests.alerting.told import Told
 from tests.bridge.kafka import TELEMETRY, TOPICS, Kafka
-from tests.bridge.mosquitto import Mosquitto
 from tests.bridge.process import until
 from tests.hosts import archive
 from tests.hosts.step import step
@@ -29,12 +31,14 @@ from .table import Row, computer, load, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.bridge.mosquitto import Mosquitto
+
 ROUNDS = 3
 DEVICES, SECONDS = 20_000, 30
 RATE, RATE_S = 350.0, 60
 # No bridge brings heartbeats back.
 ALONE = {"stalled_after": "1h"}
-MORE = f"user {USER}\ntopic write #\n"
+QUIET_S = 90
 
 
 @contextlib.contextmanager
@@ -44,11 +48,11 @@ def servers() -> Iterator[tuple[Path, Kafka, Mosquitto]]:
         root = Path(folder)
         shutil.unpack_archive(archive.build().path, root / "release")
         (libs,) = (root / "release").glob("*/libs")
-        kafka, mosquitto = Kafka(root / "kafka", f"{libs}/*"), Mosquitto(root / "mosquitto", [USER], MORE)
+        kafka, mosquitto = Kafka(root / "kafka", f"{libs}/*"), server(root)
         kafka.topics = {**TOPICS, **ALERTING_TOPICS}
-        for server in (kafka, mosquitto):
-            stack.callback(server.clean_up)
-            server.start()
+        for each in (kafka, mosquitto):
+            stack.callback(each.clean_up)
+            each.start()
         yield root, kafka, mosquitto
 
 
@@ -109,6 +113,25 @@ def soon(kafka: Kafka, alerting: Alerting) -> dict[str, float]:
     }
 
 
+def killed(line: Line) -> dict[str, float]:
+    """Kill each part once, with devices that speak MQTT."""
+    began = time.monotonic()
+    try:
+        found = each_part_killed(line, QUIET_S)
+    finally:
+        line.clean_up()
+    delays, quiet = found.told.latencies_ms(), found.told.latencies_ms(found.disturbed)
+    return {
+        "seconds": time.monotonic() - began,
+        "messages": found.sent,
+        "alerts": len(found.of_devices),
+        "amiss": len(set(found.of_devices.items()) ^ {(each, 1) for each in found.wanted}),
+        "p50": delays[len(delays) // 2],
+        "p99": delays[len(delays) * 99 // 100],
+        "quiet": quiet[len(quiet) * 99 // 100],
+    }
+
+
 def main() -> str:
     """Measure one after the other."""
     began = load()
@@ -123,6 +146,9 @@ def main() -> str:
             kafka.empty()
             with step("alerts of 350 devices"):
                 soons.append(soon(kafka, Alerting(root / f"soon-{number}", mosquitto, kafka, HOT, **ALONE)))
+        kafka.empty()
+        with step("kill each part"):
+            kills = killed(Line(root, mosquitto, kafka))
     rows = [
         Row(f"{DEVICES:,} devices, a topic worked off: records/s", [each["rate"] for each in drains], []),
         Row("  CPU, µs per record", [each["core"] for each in drains], [], limit=50),
@@ -133,6 +159,15 @@ def main() -> str:
         Row("  alerts in a round", [each["alerts"] for each in soons], []),
         Row("  alerts that were not planted", [each["rest"] for each in soons], [], limit=0),
         Row("  CPU, % of a core", [each["used"] for each in soons], []),
+        Row(
+            f"{KILLED_DEVICES} devices by MQTT; alerting, bridge, broker SIGKILLed: seconds", [kills["seconds"]], []
+        ),
+        Row("  messages", [kills["messages"]], []),
+        Row("  alerts", [kills["alerts"]], []),
+        Row("  missed, false, or told twice", [kills["amiss"]], [], limit=0),
+        Row("  append -> alert appended, p50 ms", [kills["p50"]], []),
+        Row("  p99 ms", [kills["p99"]], [], limit=250),
+        Row("  p99 ms of those while nothing was down", [kills["quiet"]], []),
     ]
     notes = f"Medians of {ROUNDS} rounds. {SECONDS * DEVICES:,} records with 5 rules; {RATE:.0f}/s: one, {RATE_S} s."
     return f"{computer()}; load {began} to {load()}\n\n{table('Alerting', rows, notes)}"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from raspi_kafka.alert import rules
 from raspi_kafka.alert.engine import Engine
 from raspi_kafka.alert.record import Record
-from raspi_kafka.alert.watch import Seen
+from raspi_kafka.alert.sight import Seen, Sight
 from raspi_kafka.simulate.telemetry import Telemetry
 from raspi_kafka.simulate.values import Values, traits
 
@@ -59,7 +59,7 @@ def measure(count: int) -> dict[str, float]:
     state = engine.take_changed()
     stored = time.process_time()
     for partition in range(PARTITIONS):
-        engine.known("telemetry", partition, Seen(START_MS, records[-1].append_ms, int))
+        engine.known("telemetry", partition, Sight(Seen(START_MS, records[-1].append_ms, int), {}))
     looked = time.process_time()
     gc.unfreeze()
     return {

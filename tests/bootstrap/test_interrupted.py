@@ -6,22 +6,17 @@ when it is done on its first host. Then the play is killed, and the power of the
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.raspi.kafka.plugins.filter.cluster_plan import cluster_plan
 
-from tests.hosts import cache, host
+from tests.hosts import cut_off, host
 from tests.hosts.cluster import Nodes
 from tests.hosts.host import as_root
-from tests.hosts.play import clean_environment, inventory, playbook
+from tests.hosts.play import playbook
 
 SECONDS = 420
 HOSTS = ["pi1", "pi2", "pi3"]
@@ -47,7 +42,6 @@ TASKS = {
     "record": "Record the id of the cluster on its other nodes",
     "admit": "Make the controllers voters, one after the other",
 }
-CALLBACKS = Path(__file__).parent / "callbacks"
 
 
 def running(nodes: Nodes, action: str, names: list[str]) -> bool:
@@ -56,45 +50,15 @@ def running(nodes: Nodes, action: str, names: list[str]) -> bool:
     return any(as_root(nodes.of(int(name[2:])), find) for name in names)
 
 
-@contextlib.contextmanager
-def site(log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run site.yml as typed, and kill it in the end with all that it has started here."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["ansible-playbook", "site.yml", "-i", str(inventory("bootstrap"))],
-            cwd=cache.REPOSITORY,
-            env={**clean_environment(), **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
 def killed_during(nodes: Nodes, action: str, names: list[str], log: Path) -> None:
     """Kill a run while a process of the step runs."""
     assert not running(nodes, action, names), "the step is under way already, so that it cannot be seen to begin"
-    with site(log) as process:
+    with cut_off.running(nodes.name, log) as process:
         deadline = time.monotonic() + SECONDS
         while not running(nodes, action, names):
             assert process.poll() is None, f"the run ended before its moment came:\n{log.read_text()[-3000:]}"
             assert time.monotonic() < deadline, f"the moment did not come:\n{log.read_text()[-3000:]}"
             time.sleep(0.02)
-
-
-def killed_after(action: str, name: str, log: Path) -> None:
-    """Kill a run when the step is done on a host, before Ansible goes on."""
-    done = f"{TASKS[action]}|{name}"
-    enabled = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS), "ANSIBLE_CALLBACKS_ENABLED": "killed_after"}
-    with site(log, **enabled, KILLED_AFTER=done) as process:
-        assert process.wait(SECONDS) == -signal.SIGKILL, log.read_text()[-3000:]
-    assert f"killed after {done}" in log.read_text()
 
 
 def ids(nodes: Nodes) -> list[str]:
@@ -144,7 +108,7 @@ def test_a_run_that_is_killed_at_a_step_keeps_the_identity(
 ) -> None:
     known = ids(nodes)
     if action in TASKS:
-        killed_after(action, names[0], tmp_path / "log")
+        cut_off.killed_after(nodes.name, tmp_path / "log", f"{TASKS[action]}|{names[0]}")
     else:
         killed_during(nodes, action, names, tmp_path / "log")
     for name in names:

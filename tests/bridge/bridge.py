@@ -30,6 +30,7 @@ class Bridge(Notified):
     """
 
     prefix = "raspi_kafka_bridge_"
+    instance = "pi"
 
     def __init__(
         self, root: Path, mosquitto: Mosquitto, kafka: Kafka, module: str = "raspi_kafka", **more: Any
@@ -52,6 +53,7 @@ class Bridge(Notified):
 
     def _wanted(self, mosquitto: Mosquitto, kafka: Kafka, more: dict[str, Any]) -> dict[str, Any]:
         return {
+            "instance": self.instance,
             "mqtt": {
                 "port": mosquitto.port,
                 "username": BRIDGE,

@@ -27,6 +27,7 @@ def test_every_message_is_stored_once_in_order_under_its_device(line: Line) -> N
         assert headers.pop("mqtt.topic") == b"devices/" + record.key + b"/telemetry"
         assert headers.pop("mqtt.qos") == b"1"
         assert abs(int(headers.pop("mqtt.received")) - record.timestamp) < 60_000
+        assert headers.pop("mqtt.gateway") == bridge.instance.encode()
         assert headers == {}
 
 

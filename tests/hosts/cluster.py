@@ -61,6 +61,11 @@ class Nodes:
             quorum = admin.describe_metadata_quorum()["topics"][0]["partitions"][0]
         return {voter["replica_id"]: str(voter["replica_directory_id"]) for voter in quorum["current_voters"]}
 
+    def active_controller(self) -> int:
+        """Node id of the controller that leads the quorum."""
+        with self.admin() as admin:
+            return int(admin.describe_metadata_quorum()["topics"][0]["partitions"][0]["leader_id"])
+
     def is_whole(self) -> bool:
         """Whether all nodes serve, all are voters, and each partition has all its replicas in sync."""
         try:

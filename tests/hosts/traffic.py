@@ -4,12 +4,14 @@
 
 A process of its own, so that whatever happens to the cluster or to a test happens to nothing else. It sends message
 after message until it gets SIGTERM, waits for what is in flight, and ends. The ledger has a line for each message whose
-fate is known, written at once: `acked NUMBER PARTITION OFFSET`, or `failed NUMBER REASON`.
+fate is known, written at once: `acked NUMBER PARTITION OFFSET SECONDS`, by the sender's monotonic clock, or
+`failed NUMBER REASON`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import signal
 import subprocess
@@ -31,16 +33,29 @@ SECONDS_TO_READ = 120
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the sender knows: number -> (partition, offset) of the acknowledged, and the numbers that failed."""
+    """What the sender knows: number -> (partition, offset) of the acknowledged, and the numbers that failed.
+
+    :ivar at: partition -> when it acknowledged, in s, one after the other.
+    """
 
     acked: dict[int, tuple[int, int]]
     failed: list[int]
+    at: dict[int, list[float]]
 
     @classmethod
     def read(cls, path: Path) -> Ledger:
         lines = [line.split() for line in path.read_text().splitlines()]
-        acked = {int(words[1]): (int(words[2]), int(words[3])) for words in lines if words[0] == "acked"}
-        return cls(acked, [int(words[1]) for words in lines if words[0] == "failed"])
+        acked = [words[1:] for words in lines if words[0] == "acked"]
+        at: dict[int, list[float]] = {}
+        for _number, partition, _offset, seconds in acked:
+            at.setdefault(int(partition), []).append(float(seconds))
+        fates = {int(number): (int(partition), int(offset)) for number, partition, offset, _seconds in acked}
+        return cls(fates, [int(words[1]) for words in lines if words[0] == "failed"], at)
+
+    @property
+    def longest_gap(self) -> float:
+        """For how many seconds a partition acknowledged nothing, of the partition that did so for the longest."""
+        return max(now - before for times in self.at.values() for before, now in itertools.pairwise(times))
 
 
 def judge(ledger: Ledger, stored: dict[tuple[int, int], int]) -> list[str]:
@@ -119,7 +134,9 @@ def main(servers: str, topic: str, path: str) -> None:
         while not over:
             future = producer.send(topic, str(number).encode(), partition=partitions[number % len(partitions)])
             future.add_callback(
-                lambda told, number=number: ledger.write(f"acked {number} {told.partition} {told.offset}\n")
+                lambda told, number=number: ledger.write(
+                    f"acked {number} {told.partition} {told.offset} {time.monotonic():.4f}\n"
+                )
             )
             future.add_errback(lambda error, number=number: ledger.write(f"failed {number} {type(error).__name__}\n"))
             number += 1

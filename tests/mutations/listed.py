@@ -4283,12 +4283,6 @@ MUTATIONS = [
         "edge/src/raspi_kafka/alert/pipeline.py",
         "edge/test_alert_pipeline.py",
         (
-            "beats of another host are taken for its own",
-            "test_beats_of_another_host_are_its_own",
-            "if beat.host != self._host:",
-            "if False:",
-        ),
-        (
             "a beat that is late says nothing",
             "test_a_late_beat_is_an_episode_that_began_with_the_last_one_in_time",
             "if append_ms - beat.sent_ms > self._limit_ms:",
@@ -4303,8 +4297,8 @@ MUTATIONS = [
         (
             "a stall that is told is told again",
             "test_a_beat_that_is_missing_finds_the_same_episode",
-            "if started_s is None or self._firing:",
-            "if started_s is None:",
+            "if self._firing:\n            return False",
+            "if False:\n            return False",
         ),
         (
             "a time without beats is one in which devices were silent",
@@ -4313,16 +4307,58 @@ MUTATIONS = [
             "if not self.until_ms:",
         ),
         (
-            "another host goes on with beats that are not its own",
-            "test_another_host_ends_what_is_open_and_knows_nothing_of_the_beats_before",
-            "if host == self._host:",
-            "if True:",
-        ),
-        (
             "a beat that has just landed tells what was sent before it",
             "test_what_was_appended_was_sent_after_the_beat_that_had_landed_before",
             "(append_ms - 1000 * SETTLE_S, math.inf)",
             "(append_ms, math.inf)",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/alert/pipelines.py",
+        "edge/test_alert_pipeline.py",
+        (
+            "gateways that were never heard share an episode",
+            "test_gateways_that_were_never_heard_have_episodes_of_their_own",
+            "Pipeline(name, number, limit_s)",
+            "Pipeline(name, 0, limit_s)",
+        ),
+        (
+            "what fires of a gateway that is none any more fires on",
+            "test_the_next_process_goes_on_with_all_gateways",
+            "if name not in self._of:",
+            "if False:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/alert/sight.py",
+        "edge/test_alert_pipeline.py",
+        (
+            "what one gateway shows counts for all",
+            "test_what_is_known_of_each_gateway_and_of_all",
+            "min(seen.until_ms for seen in each)",
+            "max(seen.until_ms for seen in each)",
+        ),
+        (
+            "a partition that did not answer counts from the beginning",
+            "test_a_partition_that_did_not_answer_counts_from_the_beat_after_which_it_does",
+            "since_ms=max(seen.since_ms, before.gateways[name].until_ms)",
+            "since_ms=seen.since_ms",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/alert/silence.py",
+        "edge/test_alert_kinds.py",
+        (
+            "a device that went to another gateway is judged by that one alone",
+            "test_a_silence_between_two_gateways_is_known_once_all_are",
+            'device.gateway if gateway_of(event.record) == device.gateway else ""',
+            "device.gateway",
+        ),
+        (
+            "all gateways have to be known for the silence of a device",
+            "test_a_device_is_silent_if_the_gateway_is_known_through_which_it_speaks",
+            "seen = sight.through(device.gateway)",
+            "seen = sight.together",
         ),
     ),
     *of(
@@ -4355,8 +4391,8 @@ MUTATIONS = [
         (
             "a partition that did not answer counts as if it had",
             "test_a_partition_that_did_not_answer_counts_from_the_beat_after_which_it_does",
-            "self._failed[partition] = self._until_ms",
-            "self._failed[partition] = 0",
+            "self._failed[partition] = self._sight",
+            "del self._failed[partition]",
         ),
     ),
     *of(
@@ -4844,7 +4880,7 @@ MUTATIONS = [
         (
             "a silence that is over is passed over",
             "test_a_silence_that_is_over_is_found_by_the_next_look",
-            "self.gap = Gap(device.last_ms, append_ms, device.place)",
+            "self.gap = Gap(device.last_ms, append_ms, device.place, gateway)",
             "pass",
         ),
         (
@@ -5064,8 +5100,8 @@ MUTATIONS = [
         (
             "a stall makes devices forgotten",
             "test_nobody_is_forgotten_for_a_stall",
-            "if seen.until_ms - max(each.last_ms, seen.since_ms) > each.forget_ms]",
-            "if seen.until_ms - each.last_ms > each.forget_ms]",
+            "return seen.until_ms - max(device.last_ms, seen.since_ms) > device.forget_ms",
+            "return seen.until_ms - device.last_ms > device.forget_ms",
         ),
         (
             "a look at one partition is one at all",

@@ -17,6 +17,7 @@ CHANGED, SAME = {"stdout": '["/etc/raspi-kafka/rules.yml"]'}, {"stdout": "[]"}
 KNOWN = {
     "_kraft_broker_bootstrap_servers": ["127.0.0.1:19092"],
     "_kraft_broker_spokesman": "pi1",
+    "_kraft_broker_brokers": ["pi1"],
 }
 
 
@@ -31,7 +32,7 @@ def host(root: Path, answers: dict[str, Any] | None = None, **variables: Any) ->
     return Host(root / "hosts", "pi1", told, **{**KNOWN, **variables})
 
 
-def deploy(root: Path, one: Host, *arguments: str) -> tuple[int, str]:
+def deploy(root: Path, one: Host, *arguments: str, beside: str = "") -> tuple[int, str]:
     """Run the role, with the variables of those before it."""
     (root / "credentials").mkdir()
     path = root / "credentials" / "pi1.yml"
@@ -45,12 +46,12 @@ def deploy(root: Path, one: Host, *arguments: str) -> tuple[int, str]:
     (root / "role.yml").write_text(
         json.dumps([{"hosts": "pis", "vars": {"kraft_broker_answers": True}, "tasks": tasks}])
     )
-    return run(root, f"[pis]\n{one.line()}\n", *arguments, book=str(root / "role.yml"))
+    return run(root, f"[pis]\n{one.line()}\n{beside}", *arguments, book=str(root / "role.yml"))
 
 
-def deployed(root: Path, one: Host, *arguments: str) -> tuple[dict[str, dict[str, Any]], str]:
+def deployed(root: Path, one: Host, *arguments: str, beside: str = "") -> tuple[dict[str, dict[str, Any]], str]:
     """Path -> what host_files was given for it; and what was said."""
-    code, said = deploy(root, one, *arguments)
+    code, said = deploy(root, one, *arguments, beside=beside)
     assert code == 0, said
     return {file["path"]: file for given in one.given("host_files") for file in given["files"]}, said
 
@@ -61,6 +62,7 @@ def test_it_gets_its_configuration_and_the_rules_of_the_role(tmp_path: Path) -> 
     assert config == {
         "kafka": {"bootstrap_servers": ["127.0.0.1:19092"]},
         "instance": "pi1",
+        "gateways": ["pi1"],
         "rules": ["/etc/raspi-kafka/rules.yml", "/etc/raspi-kafka/proof-rules.yml"],
         "stalled_after": "15s",
         "mqtt": {
@@ -74,6 +76,13 @@ def test_it_gets_its_configuration_and_the_rules_of_the_role(tmp_path: Path) -> 
     for name in ("rules.yml", "proof-rules.yml"):
         written = files[f"/etc/raspi-kafka/{name}"]["content"]
         assert written == (REPOSITORY / "roles" / "alerting" / "files" / name).read_text()
+
+
+def test_it_knows_the_gateways_of_its_cluster(tmp_path: Path) -> None:
+    beside = "[others]\npi2\npi3 alerting_enabled=False\npi4 mqtt_bridge_enabled=false\npi5 alerting_enabled=yes\n"
+    one = host(tmp_path, _kraft_broker_brokers=[f"pi{number}" for number in range(1, 6)])
+    files, _said = deployed(tmp_path, one, beside=beside)
+    assert yaml.safe_load(files["/etc/raspi-kafka/alert.yml"]["content"])["gateways"] == ["pi1", "pi2", "pi5"]
 
 
 def test_rules_of_the_owner_take_the_place_of_those_of_the_role_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The hosts answer as tests tell them to; see plays.Host.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -308,66 +309,225 @@ def test_a_node_that_was_refused_leaves_the_others_as_they_are(tmp_path: Path) -
 
 # --- the restart
 
+COST = {"cost": {"requests": 8, "ms": 61}, "waited_s": 0.0}
+HEALTH = {
+    "leader_id": 1,
+    "brokers": [{"id": number, "fenced": False, "out_of_sync": 0} for number in (1, 2, 3)],
+    "voters": [{"id": number, "caught_up": True} for number in (1, 2, 3)],
+    "observers": [],
+    "verdicts": [{"id": number, "named": [f"scratch: {number} partitions cannot be used"]} for number in (1, 2, 3)],
+    **COST,
+}
+LED = {"moved": {"telemetry": [0, 3], "events": [0]}, "behind": {}, "waited_s": 0.4}
 
-class Restarted(NamedTuple):
-    """Hosts whose configuration has changed while they ran, and what the restart of site.yml failed with."""
+
+class Rolled(NamedTuple):
+    """Three nodes and a gateway that were to be restarted, and what the user read."""
 
     hosts: list[Host]
-    failed: dict[str, tuple[str, str]]
+    said: str
+
+    @property
+    def failed(self) -> dict[str, tuple[str, str]]:
+        return failures(self.said)
 
 
-def restarted(root: Path, answers: dict[str, Any]) -> Restarted:
-    """Run the restart of site.yml on a cluster of three and a gateway; `answers` are those of the second host."""
-    told = {"unit_started": [{"done": True, "active": True}], "cluster_health": [{"leader_id": 1}]}
-    changed = {"kraft_broker_restart_needed": ["/etc/kafka/server.properties"], "_kraft_broker_start_limit": 60}
-    changed |= {"__kraft_broker_written": {"changed_paths": []}}
+def rolled(root: Path, of: str = "", health: dict[str, Any] | None = None, **answers: Any) -> Rolled:
+    """Roll a cluster of three and a gateway; `answers` are those of the host `of`, `health` that of the cluster."""
+    told = {"unit_started": [{"done": True, "active": True}], "cluster_health": [health or HEALTH]}
+    told |= {"kafka_leaders": [LED]}
     names = ["pi1", "pi2", "pi3", "gateway"]
     hosts = [
-        pi(root, name, number, {**told, **(answers if name == "pi2" else {})}, **changed)
-        for number, name in enumerate(names, 1)
+        pi(root, name, number, {**told, **(answers if name == of else {})}) for number, name in enumerate(names, 1)
     ]
-    tasks = yaml.safe_load((REPOSITORY / "playbooks" / "site.yml").read_text())[1]["tasks"]
-    (restart,) = [task for task in tasks if task["name"].startswith("Restart what runs")]
-    restart["ansible.builtin.include_tasks"] = str(REPOSITORY / "playbooks" / restart["ansible.builtin.include_tasks"])
-    role = {"ansible.builtin.include_role": {"name": ROLE, "tasks_from": "ballast", "public": True}}
-    (root / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": [role, restart]}]))
     text = inventory(brokers=hosts[:3], controllers=hosts[:3], gateways=hosts[3:])
-    return Restarted(hosts, failures(run(root, text, book=str(root / "book.yml"))[1]))
+    return Rolled(hosts, run(root, text, book="playbooks/rolling_restart.yml")[1])
 
 
 @pytest.fixture(scope="module")
-def rolled(tmp_path_factory: pytest.TempPathFactory) -> Restarted:
-    return restarted(tmp_path_factory.mktemp("rolled"), {})
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Rolled:
+    return rolled(tmp_path_factory.mktemp("rolled"))
 
 
 def test_a_node_is_restarted_once_and_only_after_the_others_were_asked_whether_they_can_do_without_it(
-    rolled: Restarted,
+    whole: Rolled,
 ) -> None:
-    *nodes, gateway = rolled.hosts
-    assert rolled.failed == {}
-    assert [[call["restarted"] for call in one.given("unit_started")] for one in rolled.hosts] == [[True]] * 4
-    assert [[int(call["node_id"]) for call in one.given("cluster_health")] for one in nodes] == [[1], [2], [3]]
-    assert all(called(one, "cluster_health", 0) < called(one, "unit_started", 0) for one in nodes)
+    *nodes, gateway = whole.hosts
+    assert whole.failed == {}
+    assert [[call["restarted"] for call in one.given("unit_started")] for one in whole.hosts] == [[True]] * 4
+    asked = [[int(call.get("node_id", 0)) for call in one.given("cluster_health")] for one in nodes]
+    assert asked == [[0, 1], [2], [3]], "the first one asks for all before the order is planned"
+    assert all(called(one, "cluster_health", -1) < called(one, "unit_started", 0) for one in nodes)
     assert gateway.given("cluster_health") == []
 
 
-def test_no_two_nodes_of_a_cluster_are_restarted_at_once(rolled: Restarted) -> None:
-    times = [called(one, module, 0) for one in rolled.hosts[:3] for module in ("cluster_health", "unit_started")]
+def test_no_two_nodes_of_a_cluster_are_restarted_at_once_and_the_active_controller_is_the_last(whole: Rolled) -> None:
+    pi1, pi2, pi3, _gateway = whole.hosts
+    modules = ("cluster_health", "unit_started", "kafka_leaders")
+    times = [called(one, module, -1) for one in (pi2, pi3, pi1) for module in modules]
     assert times == sorted(times)
+    assert "Restarting one after the other: 1. pi2, 2. pi3, 3. pi1 (active controller)" in whole.said
+
+
+def test_what_nobody_can_use_meanwhile_is_named(whole: Rolled) -> None:
+    for number in (1, 2, 3):
+        assert f"While pi{number} is down: scratch: {number} partitions cannot be used." in whole.said
+    assert "While gateway" not in whole.said
+
+
+def test_a_node_leads_again_what_it_led_before_the_next_one_is_restarted(whole: Rolled) -> None:
+    *nodes, gateway = whole.hosts
+    assert [[int(call["node_id"]) for call in one.given("kafka_leaders")] for one in nodes] == [[1], [2], [3]]
+    assert gateway.given("kafka_leaders") == []
+
+
+def test_the_cost_of_the_gate_is_told_for_each_node(whole: Rolled) -> None:
+    told = (
+        "; the gate took 8 requests and 61 ms, its replicas were in sync after 0.4 s, and it leads 3 partitions again"
+    )
+    for name in ("pi1", "pi2", "pi3"):
+        assert re.search(rf"{name} was restarted in \d+\.\d s{told}\.", whole.said)
+    assert re.search(r"gateway was restarted in \d+\.\d s\.", whole.said)
+    assert re.search(r"3 nodes were restarted in \d+\.\d s\.", whole.said)
+
+
+def test_a_dry_run_tells_the_order_and_restarts_nothing(tmp_path: Path) -> None:
+    hosts = [pi(tmp_path, f"pi{number}", number, {"cluster_health": [HEALTH]}) for number in (1, 2, 3)]
+    text = inventory(brokers=hosts, controllers=hosts)
+    code, said = run(tmp_path, text, "--check", book="playbooks/rolling_restart.yml")
+    assert code == 0, said
+    assert "Would restart one after the other: 1. pi2, 2. pi3, 3. pi1 (active controller)" in said
+    assert [one.given("unit_started") for one in hosts] == [[], [], []]
+
+
+def test_a_node_that_is_of_no_use_now_comes_first_and_is_not_asked_itself(tmp_path: Path) -> None:
+    fenced = [{"id": number, "fenced": number == 3, "out_of_sync": 0} for number in (1, 2, 3)]
+    done = rolled(tmp_path, health={**HEALTH, "brokers": fenced})
+    assert "1. pi3 (its broker is fenced), 2. pi2, 3. pi1 (active controller)" in done.said
+    servers = [one.given("cluster_health")[-1]["bootstrap_servers"] for one in done.hosts[:3]]
+    own = ["127.0.0.1:9092", "127.0.0.1:19092"]
+    assert servers == [own, own, ["pi1:9092", "pi2:9092"]]
+
+
+def test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_if_the_gate_lets_it(
+    tmp_path: Path,
+) -> None:
+    failing = [{"failed": True, "msg": "No Kafka broker can be reached"}, {**HEALTH}]
+    done = rolled(tmp_path, of="pi1", cluster_health=failing)
+    unknown = "(the cluster could not be asked)"
+    assert f"1. pi1 {unknown}, 2. pi2 {unknown}, 3. pi3 {unknown}" in done.said
+    assert done.failed == {}
 
 
 @pytest.mark.parametrize(
     ("module", "answer"),
-    [("cluster_health", "pi3 is behind"), ("unit_started", "kafka.service did not start")],
-    ids=["cluster_health", "unit_started"],
+    [
+        ("cluster_health", "pi3 is behind"),
+        ("unit_started", "kafka.service did not start"),
+        ("kafka_leaders", "not in sync"),
+    ],
 )
-def test_the_next_node_is_left_alone_where_one_could_not_be_restarted(tmp_path: Path, module: str, answer: str) -> None:
-    hosts, failed = restarted(tmp_path, {module: [{"failed": True, "msg": answer}]})
-    task, text = failed["pi3"]
-    assert task == "Stop where an earlier node of the cluster did not come back"
-    assert text.startswith("pi3 was not restarted, since pi2 could not be restarted before: see why above, mend it")
-    assert failed.keys() == {"pi2", "pi3"}
-    assert hosts[2].given("unit_started") == []
+def test_the_first_node_that_could_not_be_restarted_stops_all_others_of_its_cluster(
+    tmp_path: Path, module: str, answer: str
+) -> None:
+    done = rolled(tmp_path, of="pi2", **{module: [{"failed": True, "msg": answer}]})
+    for name in ("pi1", "pi3"):
+        task, text = done.failed[name]
+        assert task == "Stop where an earlier node of the cluster did not come back"
+        assert text.startswith(
+            f"{name} was not restarted, since pi2 could not be restarted before: see why above, mend"
+        )
+    assert done.failed.keys() == {"pi1", "pi2", "pi3"}, "the gateway goes on"
+    assert [len(one.given("unit_started")) for one in (done.hosts[0], *done.hosts[2:])] == [0, 0, 1]
+
+
+def test_what_was_restarted_before_goes_no_further_where_a_later_one_fails(tmp_path: Path) -> None:
+    """Of the last one too: after the roll site.yml goes on with all."""
+    done = rolled(tmp_path, of="pi1", unit_started=[{"failed": True, "msg": "kafka.service did not start"}])
+    for name in ("pi2", "pi3"):
+        assert done.failed[name][1].startswith(f"{name} goes no further, since pi1 could not be restarted before")
+    assert done.failed.keys() == {"pi1", "pi2", "pi3"}
+
+
+def test_a_node_that_needs_no_restart_goes_no_further_where_one_that_does_fails(tmp_path: Path) -> None:
+    """As site.yml has it: only those whose configuration has changed are restarted."""
+    needed = {"kraft_broker_restart_needed": ["/etc/kafka/log4j2.yaml"]}
+    down = {"unit_started": [{"failed": True, "msg": "kafka.service did not start"}]}
+    hosts = [
+        pi(tmp_path, "pi1", 1, {"cluster_health": [HEALTH]}),
+        pi(tmp_path, "pi2", 2, {"cluster_health": [HEALTH], **down}, **needed),
+    ]
+    tasks = yaml.safe_load((REPOSITORY / "playbooks" / "site.yml").read_text())[1]["tasks"]
+    (restart,) = [task for task in tasks if task["name"].startswith("Restart what runs")]
+    restart["ansible.builtin.include_tasks"] = str(REPOSITORY / "playbooks" / restart["ansible.builtin.include_tasks"])
+    role = {"ansible.builtin.import_role": {"name": ROLE, "tasks_from": "deployed"}}
+    (tmp_path / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": [role, restart]}]))
+    _code, said = run(tmp_path, inventory(brokers=hosts, controllers=hosts), book=str(tmp_path / "book.yml"))
+    assert failures(said)["pi1"][1].startswith("pi1 goes no further, since pi2 could not be restarted before")
+    assert [len(one.given("unit_started")) for one in hosts] == [0, 1]
+
+
+def test_a_host_without_a_node_is_refused_before_anything_is_restarted(tmp_path: Path) -> None:
+    done = rolled(tmp_path, of="pi2", stat=[{"stat": {"exists": False}}])
+    task, text = done.failed["pi2"]
+    assert task == "kraft_broker : Refuse a host that has no node"
+    assert text.startswith("pi2 has no Kafka of this collection: /etc/kafka/identity.json is not there. Run site.yml")
+    assert done.hosts[1].given("unit_started") == []
+
+
+# --- settings that a running broker takes
+
+
+def served(root: Path, changed: list[str], name: str = "pi1", **answer: Any) -> tuple[Host, str]:
+    """Start a node whose files differ from what it was started with; returns it and what was said."""
+    told = {
+        "command": [{"rc": 0, "stdout": json.dumps(changed), "stderr": ""}],
+        "unit_started": [{"done": True, "active": True}],
+        "kafka_broker_config": [{"actions": [], "restart": [], "overruled": {}, **answer}],
+    }
+    ready = {"__kraft_broker_written": {"changed_paths": []}}
+    one, other = pi(root, "pi1", 1, told, **ready), pi(root, "c2", 2, told, **ready)
+    say = {"ansible.builtin.debug": {"msg": "needed: {{ kraft_broker_restart_needed | to_json }}"}}
+    warn = {"ansible.builtin.debug": {"msg": "{{ kraft_broker_warnings | default([]) | join }}"}}
+    role = {"ansible.builtin.import_role": {"name": ROLE, "tasks_from": "service"}}
+    (root / "book.yml").write_text(json.dumps([{"hosts": name, "gather_facts": True, "tasks": [role, say, warn]}]))
+    _code, said = run(root, inventory(brokers=[one], controllers=[one, other]), book=str(root / "book.yml"))
+    return {"pi1": one, "c2": other}[name], said.replace('\\"', '"')
+
+
+FILE = "/etc/kafka/server.properties"
+
+
+def test_what_a_running_broker_takes_needs_no_restart(tmp_path: Path) -> None:
+    said_so = "set num.io.threads=3 without a restart (was 4)"
+    one, said = served(tmp_path, [f"{FILE}:num.io.threads"], actions=[said_so])
+    assert [call["changed"] for call in one.given("kafka_broker_config")] == [["num.io.threads"]]
+    assert "needed: []" in said
+    assert f"pi1: {said_so}" in said
+
+
+def test_what_it_does_not_take_and_what_is_no_setting_need_one(tmp_path: Path) -> None:
+    changed = [f"{FILE}:num.io.threads", f"{FILE}:queued.max.requests", "/etc/kafka/log4j2.yaml"]
+    _one, said = served(tmp_path, changed, restart=["queued.max.requests"])
+    assert 'needed: ["/etc/kafka/log4j2.yaml", "queued.max.requests"]' in said
+
+
+def test_a_broker_that_has_other_listeners_now_is_not_asked_and_restarted(tmp_path: Path) -> None:
+    one, said = served(tmp_path, [f"{FILE}:listeners", f"{FILE}:num.io.threads"])
+    assert one.given("kafka_broker_config") == []
+    assert 'needed: ["listeners", "num.io.threads"]' in said
+
+
+def test_a_controller_alone_is_restarted_for_each_setting(tmp_path: Path) -> None:
+    one, said = served(tmp_path, [f"{FILE}:num.io.threads"], name="c2")
+    assert one.given("kafka_broker_config") == []
+    assert 'needed: ["num.io.threads"]' in said
+
+
+def test_a_setting_that_another_one_overrules_is_named(tmp_path: Path) -> None:
+    _one, said = served(tmp_path, [f"{FILE}:log.retention.bytes"], overruled={"log.retention.bytes": "5"})
+    assert "These settings of pi1 are not in force, since Kafka keeps another value" in said
+    assert "log.retention.bytes=5" in said
 
 
 # --- a part of the hosts

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from .histogram import BOUNDS
 
@@ -18,11 +18,23 @@ if TYPE_CHECKING:
     from .settings import Address
 
 
+Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
+
+
 def labelled(name: str, text: str, labels: tuple[str, ...], counts: Mapping) -> CounterMetricFamily:
     """Return a counter with one value for each key of a mapping."""
-    family = CounterMetricFamily(name, text, labels=labels)
-    for key, count in list(counts.items()):
-        family.add_metric([key] if isinstance(key, str) else list(key), count)
+    return valued(CounterMetricFamily(name, text, labels=labels), counts)
+
+
+def gauges(name: str, text: str, labels: tuple[str, ...], values: Mapping) -> GaugeMetricFamily:
+    """Return a gauge with one value for each key of a mapping."""
+    return valued(GaugeMetricFamily(name, text, labels=labels), values)
+
+
+def valued(family: Family, values: Mapping) -> Family:
+    """Give a family its values."""
+    for key, value in list(values.items()):
+        family.add_metric([key] if isinstance(key, str) else list(key), value)
     return family
 
 

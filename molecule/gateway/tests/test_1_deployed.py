@@ -13,7 +13,7 @@ from tests.hosts.deployed import extra
 from tests.hosts.mqtt import connected, passwords, records
 from tests.hosts.play import playbook
 
-HEADERS = ("mqtt.topic", "mqtt.qos", "mqtt.received")
+HEADERS = ("mqtt.topic", "mqtt.qos", "mqtt.received", "mqtt.gateway")
 # What `systemd-analyze security` gives at most; Debian's own Mosquitto has 9.6.
 EXPOSURE = 1.5
 
@@ -83,7 +83,7 @@ def test_metrics_are_for_prometheus_on_loopback(on: OnPi, pi: host.Host) -> None
     assert f"{pi.address}:9465" not in on("ss -Hltn")
 
 
-def test_the_record_has_the_mqtt_topic_the_qos_and_the_time_of_the_bridge(pi: host.Host, arriving) -> None:
+def test_the_record_has_the_mqtt_topic_the_qos_the_time_and_the_host_of_the_bridge(pi: host.Host, arriving) -> None:
     with connected(pi, "raspi-kafka-verify", passwords(SET)["raspi-kafka-verify"]) as device:
         assert device.publish("devices/raspi-kafka-verify/a room", b"\x00\xff").value == 0
     (record,) = arriving.of("raspi-kafka-verify", 1)
@@ -92,4 +92,5 @@ def test_the_record_has_the_mqtt_topic_the_qos_and_the_time_of_the_bridge(pi: ho
     assert set(headers) == set(HEADERS)
     assert (headers["mqtt.topic"], headers["mqtt.qos"]) == (b"devices/raspi-kafka-verify/a room", b"1")
     assert 0 <= record.timestamp - int(headers["mqtt.received"]) < 60_000
+    assert headers["mqtt.gateway"] == b"pi1"
     assert record.timestamp_type == 1  # LogAppendTime

@@ -134,7 +134,7 @@ def test_metrics_are_for_prometheus_on_loopback(on: OnPi, pi: host.Host) -> None
     url = "http://127.0.0.1:9466/metrics"
     text = on(f"python3 -c \"import urllib.request as r; print(r.urlopen('{url}').read().decode())\"")
     assert "raspi_kafka_alerting_active 1.0" in text
-    assert "raspi_kafka_alerting_pipeline_stalled 0.0" in text
+    assert 'raspi_kafka_alerting_pipeline_stalled{gateway="pi1"} 0.0' in text
     assert re.search(r"127\.0\.0\.1:9466 ", on("ss -Hltn"))
     assert f"{pi.address}:9466" not in on("ss -Hltn")
 

@@ -2,11 +2,11 @@
 
     unit_inputs.py record  FILE INPUT... -- COMMAND...   write all inputs' fingerprints to FILE, then become COMMAND,
                                                          also where they cannot be written
-    unit_inputs.py changed FILE INPUT...                 print the inputs that differ from FILE, as a JSON list
+    unit_inputs.py changed FILE INPUT...                 print what differs from FILE, as a JSON list
 
-An input is a file (its content counts, but for the controllers by which a node finds the quorum), a symlink to a
-directory (its target counts), or a program below bin/ of a Java home (the JVM's library counts: a security update
-replaces it without changing any path).
+An input is a file of properties (each key counts for itself, but for the controllers by which a node finds the quorum),
+another file (its content counts), a symlink to a directory (its target counts), or a program below bin/ of a Java home
+(the JVM's library counts: a security update replaces it without changing any path). A key is named FILE:KEY.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import sys
 from pathlib import Path
 
 # Where a node asks that does not know the leader; one of them is enough, and the quorum tells its voters (KIP-853).
-_ONLY_TO_FIND_THE_QUORUM = b"controller.quorum.bootstrap.servers="
+_ONLY_TO_FIND_THE_QUORUM = "controller.quorum.bootstrap.servers"
 
 
-def content(path: Path) -> bytes:
-    """What of a file counts."""
-    lines = path.read_bytes().splitlines(keepends=True)
-    return b"".join(line for line in lines if not line.startswith(_ONLY_TO_FIND_THE_QUORUM))
+def properties(text: str) -> dict[str, str]:
+    """The keys and values of a file as the collection writes it: one a line; the last one of a key wins."""
+    lines = [line.strip() for line in text.splitlines()]
+    pairs = [line.partition("=") for line in lines if line and not line.startswith(("#", "!"))]
+    return {key.strip(): value.strip() for key, _sign, value in pairs}
 
 
 def fingerprint(path: Path) -> str:
@@ -35,7 +36,25 @@ def fingerprint(path: Path) -> str:
         return f"{jvm} {jvm.stat().st_size} {jvm.stat().st_mtime_ns}"
     if real.is_dir():
         return str(real)
-    return hashlib.sha256(content(real)).hexdigest() if real.exists() else "missing"
+    return digest(real.read_bytes()) if real.exists() else "missing"
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def fingerprints(names: list[str]) -> dict[str, str]:
+    """What counts of all inputs; of a file of properties each key, by which it is told what a change is about."""
+    found = {}
+    for name in names:
+        path = Path(name)
+        if path.suffix == ".properties" and path.exists():
+            keys = properties(path.read_text(encoding="latin-1"))  # as java.util.Properties reads it
+            found.update({f"{name}:{key}": digest(value.encode("latin-1")) for key, value in keys.items()})
+            found.pop(f"{name}:{_ONLY_TO_FIND_THE_QUORUM}", None)
+        else:
+            found[name] = fingerprint(path)
+    return found
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
@@ -46,8 +65,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
 def record(file: Path, names: list[str]) -> None:
     """Write the fingerprints. A note that fails costs a restart by the next play, and never the start."""
     try:
-        now = {name: fingerprint(Path(name)) for name in names}
-        file.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(fingerprints(names), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         print(f"<4>Cannot note what the unit was started with: {error}", file=sys.stderr, flush=True)
 
@@ -66,7 +84,7 @@ def main(verb: str, file: str, *arguments: str) -> None:
         record(Path(file), list(arguments[:end]))
         os.execv(arguments[end + 1], arguments[end + 1 :])
     else:
-        print(json.dumps(changed(noted(Path(file)), {name: fingerprint(Path(name)) for name in arguments})))
+        print(json.dumps(changed(noted(Path(file)), fingerprints(list(arguments)))))
 
 
 if __name__ == "__main__":

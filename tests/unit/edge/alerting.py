@@ -9,7 +9,7 @@ import yaml
 from raspi_kafka.alert import rules
 from raspi_kafka.alert.engine import Engine
 from raspi_kafka.alert.record import Record
-from raspi_kafka.alert.watch import Seen
+from raspi_kafka.alert.sight import Seen, Sight
 
 if TYPE_CHECKING:
     from raspi_kafka.alert.alert import Alert
@@ -43,19 +43,17 @@ class Bench:
         self.state: dict[str, bytes] = {}
         self.offsets: dict[tuple[str, int], int] = {}
 
-    def record(
-        self,
-        at: float,
-        payload: dict[str, Any] | bytes,
-        device: str = "pi",
-        topic: str = "telemetry",
-        partition: int = 0,
-    ) -> Record:
-        """Return the next record of a partition, appended at a time."""
+    def record(self, at: float, payload: dict[str, Any] | bytes, device: str = "pi", **more: Any) -> Record:
+        """Return the next record of a partition, appended at a time.
+
+        :param more: the topic and the partition, telemetry and 0 unless they are given, and the gateway.
+        """
+        topic, partition = more.get("topic", "telemetry"), more.get("partition", 0)
+        headers = [("mqtt.gateway", more["gateway"].encode())] if "gateway" in more else None
         offset = self.offsets.get((topic, partition), 0)
         self.offsets[topic, partition] = offset + 1
         value = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        return Record(topic, partition, offset, START_MS + round(at * 1000), device, value)
+        return Record(topic, partition, offset, START_MS + round(at * 1000), device, value, headers)
 
     def send(self, at: float, payload: dict[str, Any] | bytes, device: str = "pi", **place: Any) -> list[str]:
         """Let the engine take a record."""
@@ -64,11 +62,16 @@ class Bench:
     def look(self, until: float, since: float = -10_000, topic: str = "telemetry", **more: Any) -> list[str]:
         """Let the engine know that nothing else was sent.
 
-        :param more: the partition, 0 unless it is given, and by how many seconds records came late.
+        :param more: the partition, 0 unless it is given, by how many seconds records came late, and until when it is
+            known of some gateways, by name.
         """
-        since_ms, until_ms, late_ms = (round(1000 * at) for at in (since, until, more.get("late", 0)))
-        seen = Seen(START_MS + since_ms, START_MS + until_ms, lambda append_ms: append_ms - late_ms)
-        return told(self.engine.known(topic, more.get("partition", 0), seen))
+        late_ms = round(1000 * more.get("late", 0))
+
+        def seen(until: float) -> Seen:
+            return Seen(START_MS + round(1000 * since), START_MS + round(1000 * until), lambda at_ms: at_ms - late_ms)
+
+        sight = Sight(seen(until), {name: seen(at) for name, at in more.get("gateways", {}).items()})
+        return told(self.engine.known(topic, more.get("partition", 0), sight))
 
     def restart(self, text: str | None = None) -> list[str]:
         """Go on with a new engine, and with other rules if they are given."""

@@ -1,11 +1,11 @@
-"""What alert.yml may say of where alerts go, and how it is refused."""
+"""What alert.yml may say of hosts and of where alerts go, and how it is refused."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from raspi_kafka.alert import config_sinks
+from raspi_kafka.alert import config, config_sinks
 from raspi_kafka.settings import ConfigError
 
 if TYPE_CHECKING:
@@ -57,6 +57,13 @@ def test_secrets_are_in_no_text(secret: str) -> None:
     ]
     for each in ("secret-path", "pässword", "bWU6"):
         assert not [text for text in texts if each in text]
+
+
+def test_a_host_is_the_only_gateway_unless_others_are_named() -> None:
+    assert config.gateways_of(None, "pi") == ("pi",)
+    assert config.gateways_of(["one", "pi"], "pi") == ("one", "pi")
+    with pytest.raises(ConfigError, match="gateways: pi, which is this host's instance, is not among them"):
+        config.gateways_of(["one"], "pi")
 
 
 def refused(parse: Callable[[Any, str], Any], said: Any, place: str, why: str) -> None:

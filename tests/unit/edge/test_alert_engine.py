@@ -6,8 +6,8 @@ import json
 
 import pytest
 from raspi_kafka.alert.alert import FLEET
+from raspi_kafka.alert.sight import Seen, Sight
 from raspi_kafka.alert.stored import StateError
-from raspi_kafka.alert.watch import Seen
 
 from tests.unit.edge.alerting import START_MS, Bench, engine_of
 
@@ -106,7 +106,7 @@ def test_an_episode_outlasts_the_process(rule: str) -> None:
     assert bench.send(1, {"t": 82}) == []
     (end,) = [
         *bench.engine.take(bench.record(2, {"t": 70})),
-        *bench.engine.known("telemetry", 0, Seen(0, START_MS + 4_000_000, int)),
+        *bench.engine.known("telemetry", 0, Sight(Seen(0, START_MS + 4_000_000, int), {})),
     ]
     assert end.id == begin.id
 

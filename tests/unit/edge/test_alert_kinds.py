@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from raspi_kafka.alert.alert import FLEET
-from raspi_kafka.alert.watch import Seen
+from raspi_kafka.alert.sight import Seen, Sight
 
 from tests.unit.edge.alerting import START_MS, Bench
 
@@ -217,6 +217,34 @@ def test_a_gap_in_which_nothing_could_be_sent_is_no_silence() -> None:
     assert bench.look(140, since=50) == []
 
 
+def test_a_device_is_silent_if_the_gateway_is_known_through_which_it_speaks() -> None:
+    bench = quiet()
+    bench.send(0, {}, gateway="one")
+    assert bench.look(100, gateways={"one": 60, "other": 100}) == []
+    assert bench.look(10, gateways={"one": 61, "other": 10}) == ["FIRING pi 0"]
+
+
+def test_where_it_speaks_through_is_known_by_the_next_process() -> None:
+    bench = quiet()
+    bench.send(0, {}, gateway="one")
+    bench.restart()
+    assert bench.look(100, gateways={"one": 60, "other": 100}) == []
+    assert bench.look(10, gateways={"one": 61, "other": 10}) == ["FIRING pi 0"]
+
+
+@pytest.mark.parametrize("way", [("one", "other"), ("one", ""), ("", "one")])
+def test_a_silence_between_two_gateways_is_known_once_all_are(way: tuple[str, str]) -> None:
+    """What it sent meanwhile may wait at either of them."""
+    bench = quiet()
+    for at, gateway in zip((0, 100), way, strict=True):
+        bench.send(at, {}, gateway=gateway)
+    bench.send(101, {}, gateway=way[1])
+    bench.restart()
+    known = {"one": 110, "other": 110}
+    assert bench.look(60, gateways=known) == []
+    assert bench.look(102, gateways=known) == ["FIRING pi 0", "RESOLVED pi 0"]
+
+
 def test_a_silence_that_has_been_told_is_not_found_again() -> None:
     bench = quiet()
     bench.send(0, {})
@@ -244,7 +272,7 @@ def test_what_is_no_bye(value: bytes) -> None:
 def test_the_start_of_a_silence_is_the_last_record() -> None:
     bench = quiet()
     bench.send(7, {})
-    (alert,) = bench.engine.known("telemetry", 0, Seen(START_MS, START_MS + 80_000, int))
+    (alert,) = bench.engine.known("telemetry", 0, Sight(Seen(START_MS, START_MS + 80_000, int), {}))
     assert (alert.since_ms, alert.decided_ms) == (START_MS + 7000, START_MS + 80_000)
     assert alert.id == "quiet/pi/telemetry-0-0"
     assert alert.summary == "pi: not heard for 1m 13s"

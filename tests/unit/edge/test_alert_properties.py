@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from raspi_kafka.alert.alert import FLEET, State
 from raspi_kafka.alert.record import Record
-from raspi_kafka.alert.watch import Seen
+from raspi_kafka.alert.sight import Seen, Sight
 
 from tests.unit.edge.alerting import START_MS, engine_of, store
 
@@ -43,7 +43,7 @@ class Look(NamedTuple):
 
     topic: str
     partition: int
-    seen: Seen
+    sight: Sight
 
 
 def device(chance: random.Random, at_ms: int) -> bytes:
@@ -85,8 +85,8 @@ def looks(at_ms: int, stalls: bool = True) -> list[Look]:
     if stall[0] <= at_ms < stall[1]:
         return []
     since_ms = START_MS if at_ms < stall[0] else stall[1]
-    seen = Seen(since_ms, at_ms, int)
-    return [Look(topic, each, seen) for topic in ("telemetry", "dead-letters") for each in range(PARTITIONS)]
+    sight = Sight(Seen(since_ms, at_ms, int), {})
+    return [Look(topic, each, sight) for topic in ("telemetry", "dead-letters") for each in range(PARTITIONS)]
 
 
 def steps(records: list[Record], every_ms: int, stalls: bool = True) -> list[Record | Look]:

@@ -20,6 +20,7 @@ def said(tmp_path: Path) -> dict[str, Any]:
     """The least that is needed."""
     (tmp_path / "password").write_text("secret\nanother line\n")
     return {
+        "instance": "pi",
         "mqtt": {"username": "me", "client_id": "me", "password_file": str(tmp_path / "password")},
         "kafka": {"bootstrap_servers": ["127.0.0.1:19092"]},
         "topics": [{"filter": "devices/+/#", "topic": "telemetry"}],
@@ -61,7 +62,7 @@ def test_the_level_of_the_device_may_be_another_plus(said: dict[str, Any]) -> No
         ("mqtt.hots", "x", "mqtt.hots", "did you mean `host`?"),
         ("mqqt", {}, "mqqt", "did you mean `mqtt`?"),
         ("topics.0.devicelevel", 2, "topics[0].devicelevel", "did you mean `device_level`?"),
-        ("zzz", 1, "zzz", "known are dead_letter_topic, kafka"),
+        ("zzz", 1, "zzz", "known are dead_letter_topic, instance, kafka"),
         ("mqtt", None, "mqtt", "missing"),
         ("mqtt.username", None, "mqtt.username", "give it a text"),
         ("mqtt.port", "1883", "mqtt.port", "'1883' is not a whole number"),
@@ -189,6 +190,6 @@ def test_a_password_file_without_a_password_is_refused(
 
 def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "bridge.yml"
-    file.write_text("# a comment\nmqtt:\n  username: x\n  prot: 1883\nkafka: {}\ntopics: []\n")
+    file.write_text("# a comment\nmqtt:\n  username: x\n  prot: 1883\ninstance: pi\nkafka: {}\ntopics: []\n")
     with pytest.raises(ConfigError, match=r"bridge\.yml:4: mqtt\.prot: there is no such key; did you mean `port`\?"):
         config.load(file)

@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parents[3] / "roles" / "kraft_broker" / "files" / "unit_
 _SPEC = importlib.util.spec_from_file_location("unit_inputs", SCRIPT)
 unit_inputs = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(unit_inputs)
-fingerprint, changed = unit_inputs.fingerprint, unit_inputs.changed
+fingerprint, changed, fingerprints = unit_inputs.fingerprint, unit_inputs.changed, unit_inputs.fingerprints
 
 
 def run(verb: str, file: Path, *inputs: Path) -> list[str]:
@@ -40,36 +40,57 @@ def java(tmp_path: Path) -> Path:
 
 
 def test_a_file_counts_by_its_content_not_by_its_time(tmp_path: Path) -> None:
-    file = tmp_path / "server.properties"
-    file.write_text("node.id=1\n")
+    file = tmp_path / "log4j2.yaml"
+    file.write_text("level: info\n")
     before = fingerprint(file)
     os.utime(file, (1, 1))
     assert fingerprint(file) == before
-    file.write_text("node.id=2\n")
+    file.write_text("level: warn\n")
     assert fingerprint(file) != before
 
 
-def test_controllers_that_are_asked_only_at_the_start_do_not_count(tmp_path: Path) -> None:
+def since(file: Path, before: str, now: str) -> list[str]:
+    """Keys of a file of properties that differ between two texts of it."""
+    notes = []
+    for text in (before, now):
+        file.write_text(text, encoding="latin-1")
+        notes.append(fingerprints([str(file)]))
+    return [name.removeprefix(f"{file}:") for name in changed(*notes)]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "server.properties"
+
+
+def test_of_properties_each_key_counts_for_itself(config: Path) -> None:
+    assert since(config, "node.id=1\na=1\nb=1\ngone=1\n", "a=2\nnode.id=1\nb=1\nnew=1\n") == ["a", "gone", "new"]
+
+
+def test_of_a_key_that_stands_twice_the_last_one_counts(config: Path) -> None:
+    """As with kraft_broker_extra_config, which comes last."""
+    assert since(config, "a=1\n", "a=1\na=2\n") == ["a"]
+    assert since(config, "a=2\n", "a=1\na=2\n") == []
+
+
+def test_comments_and_blanks_do_not_count(config: Path) -> None:
+    assert since(config, "# one\n! two\na=1\n", "\n a = 1 \n# \u00fc\n") == []
+    assert since(config, "a=1\n", "# a=1\n") == ["a"]
+
+
+def test_a_value_may_have_the_sign_that_ends_a_key(config: Path) -> None:
+    assert since(config, "a=b=1\n", "a=b=2\n") == ["a"]
+
+
+def test_controllers_that_are_asked_only_at_the_start_do_not_count(config: Path) -> None:
     """A cluster that grows gets another line on each node, and a restart of each would be for nothing."""
-    file = tmp_path / "server.properties"
     key = "controller.quorum.bootstrap.servers"
-    file.write_text(f"node.id=1\n{key}=127.0.0.1:9093\nlog.dirs=/a\n")
-    before = fingerprint(file)
-    file.write_text(f"node.id=1\n{key}=pi1:9093,pi2:9093\nlog.dirs=/a\n")
-    assert fingerprint(file) == before
-    file.write_text("node.id=1\nlog.dirs=/a\n")
-    assert fingerprint(file) == before
+    assert since(config, f"a=1\n{key}=127.0.0.1:9093\n", f"a=1\n{key}=pi1:9093,pi2:9093\n") == []
+    assert since(config, f"a=1\n{key}=127.0.0.1:9093\n", "a=1\n") == []
 
 
-@pytest.mark.parametrize(
-    "line", ["controller.quorum.voters=1@pi1:9093", "#controller.quorum.bootstrap.servers=pi1:9093"]
-)
-def test_a_line_that_only_resembles_it_counts(tmp_path: Path, line: str) -> None:
-    file = tmp_path / "server.properties"
-    file.write_text("node.id=1\n")
-    before = fingerprint(file)
-    file.write_text(f"node.id=1\n{line}\n")
-    assert fingerprint(file) != before
+def test_a_key_that_only_resembles_it_counts(config: Path) -> None:
+    assert since(config, "a=1\n", "a=1\ncontroller.quorum.voters=1@pi1:9093\n") == ["controller.quorum.voters"]
 
 
 def test_a_file_that_comes_or_goes_counts(tmp_path: Path) -> None:
@@ -139,11 +160,12 @@ def test_a_broker_that_was_started_with_what_is_there_needs_no_restart(tmp_path:
 
 def test_inputs_that_changed_after_the_start_are_named(tmp_path: Path, java: Path) -> None:
     config, unit, started = tmp_path / "server.properties", tmp_path / "kafka.service", tmp_path / "started.json"
-    for file in (config, unit):
-        file.write_text("1\n")
+    config.write_text("a=1\n")
+    unit.write_text("1\n")
     run("record", started, config, unit, java)
-    config.write_text("2\n")
-    assert run("changed", started, config, unit, java) == [str(config)]
+    config.write_text("a=2\n")
+    unit.write_text("2\n")
+    assert run("changed", started, config, unit, java) == [str(unit), f"{config}:a"]
     run("record", started, config, unit, java)
     assert run("changed", started, config, unit, java) == []
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from ..metrics import histogram, labelled
+from ..metrics import gauges, histogram, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,12 +39,10 @@ class AlertingCollector(Collector):
         yield histogram(PREFIX + "decision_seconds", DECISION_TEXT, counters.decision_seconds)
         active = "1 if this host decides, 0 if it stands by"
         yield GaugeMetricFamily(PREFIX + "active", active, value=int(service.active))
-        stalled = "1 while heartbeats do not come back from Kafka"
-        yield GaugeMetricFamily(PREFIX + "pipeline_stalled", stalled, value=int(service.pipeline.stalled))
-        firing = GaugeMetricFamily(PREFIX + "firing", "Episodes that are not over", labels=("rule", "severity"))
-        for labels, count in list(service.engine.firing.items()):
-            firing.add_metric(list(labels), count)
-        yield firing
+        stalled = "1 while heartbeats of a gateway do not come back from Kafka, as the host that decides knows"
+        yield gauges(PREFIX + "pipeline_stalled", stalled, ("gateway",), service.pipelines.stalled())
+        firing = "Episodes that are not over"
+        yield gauges(PREFIX + "firing", firing, ("rule", "severity"), service.engine.firing)
         yield from self._delivered()
 
     def _delivered(self) -> Iterator[Metric]:
@@ -57,7 +55,5 @@ class AlertingCollector(Collector):
             counts = {each.name: getattr(each.counters, name) for each in self._deliveries}
             yield labelled(PREFIX + name, text, ("sink",), counts)
         waiting = "Age of the oldest alert known here that a sink has not taken"
-        seconds = GaugeMetricFamily(PREFIX + "waiting_seconds", waiting, labels=("sink",))
-        for each in self._deliveries:
-            seconds.add_metric([each.name], each.waiting_s())
-        yield seconds
+        seconds = {each.name: each.waiting_s() for each in self._deliveries}
+        yield gauges(PREFIX + "waiting_seconds", waiting, ("sink",), seconds)

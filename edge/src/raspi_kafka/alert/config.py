@@ -18,11 +18,13 @@ class Config:
     """All of it.
 
     :ivar instance: the name of this host.
+    :ivar gateways: the names of all hosts that have alerting in this cluster, each beside its MQTT server and bridge.
     :ivar stalled_after_s: how long a heartbeat may be under way before the pipeline counts as stalled.
     """
 
     bootstrap_servers: tuple[str, ...]
     instance: str
+    gateways: tuple[str, ...]
     rules: rules.Rules
     stalled_after_s: float
     mqtt: config_sinks.Mqtt
@@ -34,6 +36,7 @@ class Config:
 TOP = {
     "kafka": Key(dict, REQUIRED),
     "instance": Key(str, REQUIRED),
+    "gateways": Key(list, None),
     "rules": Key(list, REQUIRED),
     # Above what a restart of Kafka on a Pi takes; heartbeats come every 2 s.
     "stalled_after": Key(Duration, Duration(15), least=5, most=3600),
@@ -64,6 +67,7 @@ def parse(said: Any) -> Config:
     return Config(
         bootstrap_servers=settings.servers(kafka["bootstrap_servers"], "kafka.bootstrap_servers"),
         instance=top["instance"],
+        gateways=gateways_of(top["gateways"], top["instance"]),
         rules=rules_of(given.texts(top["rules"], "rules")),
         stalled_after_s=top["stalled_after"],
         mqtt=config_sinks.mqtt(top["mqtt"], "mqtt"),
@@ -71,6 +75,14 @@ def parse(said: Any) -> Config:
         webhook=config_sinks.webhook(webhook, "webhook") if webhook else None,
         metrics=settings.address(top["metrics"], METRICS_PORT, "metrics"),
     )
+
+
+def gateways_of(said: list[Any] | None, instance: str) -> tuple[str, ...]:
+    """Return the gateways, of which this host is one; it is the only one if none are named."""
+    found = given.texts([instance] if said is None else said, "gateways")
+    if instance not in found:
+        raise ConfigError("gateways", f"{instance}, which is this host's instance, is not among them; add it")
+    return found
 
 
 def rules_of(paths: tuple[str, ...]) -> rules.Rules:

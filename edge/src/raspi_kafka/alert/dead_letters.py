@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .device import Device
     from .event import Event
     from .rule import Rule
-    from .watch import Seen
+    from .sight import Sight
 
 # The times of one more are kept, and stored with each of them.
 MOST = 1000
@@ -82,8 +82,8 @@ class DeadLettersWatch(Watch):
             return [*changes, *self._begin(event.record.append_ms, place_of(event), str(len(self.times)))]
         return changes
 
-    def look(self, device: Device | None, seen: Seen) -> Sequence[Change]:  # noqa: ARG002
-        return self._until(seen.until_ms)
+    def look(self, device: Device | None, sight: Sight) -> Sequence[Change]:
+        return self._until(sight.through(device.gateway if device else "").until_ms)
 
     def _until(self, until_ms: int) -> Sequence[Change]:
         """End what is firing if too few records are left in the span that ends then."""

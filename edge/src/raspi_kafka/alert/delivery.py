@@ -110,9 +110,13 @@ class Delivery:
         """Deliver from now on."""
         self._thread.start()
 
+    def end(self) -> None:
+        """Begin nothing more."""
+        self._ended.set()
+
     def stop(self) -> None:
         """End, with what is being sent."""
-        self._ended.set()
+        self.end()
         self._thread.join(SECONDS_TO_END)
 
     def urgent(self, alert: Alert) -> None:

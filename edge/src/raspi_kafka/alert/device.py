@@ -17,6 +17,8 @@ NO_CLOCK_BEFORE_MS = 1_704_067_200_000
 # Nothing happens after it is stored, but clocks differ.
 AHEAD_MS = 60_000
 WRONG_AFTER_MS = 60_000
+# The bridge names the host that it runs on.
+GATEWAY_HEADER = "mqtt.gateway"
 
 
 class Device:
@@ -26,14 +28,15 @@ class Device:
     :ivar bye: it has said that it is switched off.
     :ivar behind: of the first record of those that arrive late now, when it was appended and how late it was,
         milliseconds; None if they don't.
+    :ivar gateway: through which its last record came; "" if that is not known.
     :ivar forget_ms: it is forgotten if it is not heard for so long.
     :ivar punctual: the watches for a record that comes too late to be judged by its time.
     :ivar reads: payload and time are needed.
     """
 
     __slots__ = (
-        *("behind", "bye", "forget_ms", "key", "last_ms", "looking", "offset", "partition", "punctual", "reads"),
-        *("topic", "watches"),
+        *("behind", "bye", "forget_ms", "gateway", "key", "last_ms", "looking", "offset", "partition", "punctual"),
+        *("reads", "topic", "watches"),
     )
 
     def __init__(self, record: Record, watches: Iterable[Watch], forget_ms: int) -> None:
@@ -43,6 +46,7 @@ class Device:
         self.offset = record.offset
         self.last_ms = record.append_ms
         self.bye = False
+        self.gateway = ""
         self.behind: tuple[int, int] | None = None
         self.forget_ms = forget_ms
         self.watches = tuple(watches)
@@ -87,13 +91,25 @@ class Device:
         self.offset = record.offset
         self.last_ms = max(self.last_ms, record.append_ms)
         self.bye = payload.get("bye") is True
+        if self.looking:
+            self.gateway = gateway_of(record)
 
     def dump(self) -> dict[str, Any]:
         """Return what is to be stored, as JSON has it."""
         stored: dict[str, Any] = {"last": (self.partition, self.offset, self.last_ms)}
         if self.bye:
             stored["bye"] = True
+        if self.gateway:
+            stored["gateway"] = self.gateway
         if self.behind:
             stored["behind"] = self.behind
         stored["rules"] = {watch.rule.name: part for watch in self.watches if (part := watch.dump())}
         return stored
+
+
+def gateway_of(record: Record) -> str:
+    """Return the name of the host through which a record came; "" if it does not say."""
+    for name, value in record.headers or ():
+        if name == GATEWAY_HEADER and value:
+            return value.decode(errors="replace")
+    return ""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .alert import Alert
     from .rule import Rule
     from .rules import Rules
-    from .watch import Episode, Seen, Watch
+    from .sight import Seen, Sight
+    from .watch import Episode, Watch
 
 BYE = b'"bye"'
 CHANGED = "the rules were changed"
@@ -80,10 +81,10 @@ class Engine:
         device = topic.devices.get(record.key) or self._met(topic, record)
         return alerts + self._heard(device, record) if device.watches else alerts
 
-    def known(self, topic: str, partition: int, seen: Seen) -> list[Alert]:
+    def known(self, topic: str, partition: int, sight: Sight) -> list[Alert]:
         """Return what begins and ends because time has passed.
 
-        :param seen: all that devices of the partition have sent in this time has been taken, so they were silent if
+        :param sight: all that devices of the partition have sent in its time has been taken, so they were silent if
             nothing was.
         """
         place = self._topics.get(topic)
@@ -91,14 +92,14 @@ class Engine:
             return []
         alerts: list[Alert] = []
         for window in place.windows:
-            if changes := window.look(None, seen):
-                alerts += self._of_window(window, changes, seen.until_ms)
+            if changes := window.look(None, sight):
+                alerts += self._of_window(window, changes, sight.together.until_ms)
         devices = [each for each in place.devices.values() if each.partition == partition]
-        for device, watch, changes in looked(devices, seen):
-            alerts += self._alerts(device, watch.rule, changes, seen.until_ms)
-        quiet = [each for each in devices if seen.until_ms - max(each.last_ms, seen.since_ms) > each.forget_ms]
+        for device, watch, changes in looked(devices, sight):
+            alerts += self._alerts(device, watch.rule, changes, sight.through(device.gateway).until_ms)
+        quiet = [each for each in devices if forgotten(each, sight.through(each.gateway))]
         for device in sorted(quiet, key=heard_last):
-            alerts += self._forget(place, device, seen.until_ms)
+            alerts += self._forget(place, device, sight.through(device.gateway).until_ms)
         return alerts
 
     def _met(self, topic: Topic, record: Record) -> Device:
@@ -232,6 +233,7 @@ class Engine:
         record = Record(topic, partition, offset, last_ms, key, b"")
         device = self._met(self._topics.get(topic) or Topic((), ()), record)
         device.bye = said.get("bye", False)
+        device.gateway = said.get("gateway", "")
         if "behind" in said:
             device.behind = tuple(said["behind"])
         if not device.watches:
@@ -270,15 +272,20 @@ class Engine:
         return []
 
 
-def looked(devices: Iterable[Device], seen: Seen) -> list[tuple[Device, Watch, Sequence[Change]]]:
+def looked(devices: Iterable[Device], sight: Sight) -> list[tuple[Device, Watch, Sequence[Change]]]:
     """Return what changes at which device and watch because time has passed, in order."""
     found = [
         (device, watch, changes)
         for device in devices
         for watch in device.looking
-        if (changes := watch.look(device, seen))
+        if (changes := watch.look(device, sight))
     ]
     return sorted(found, key=lambda each: heard_last(each[0]))
+
+
+def forgotten(device: Device, seen: Seen) -> bool:
+    """Tell whether a device was silent for so long that it is forgotten."""
+    return seen.until_ms - max(device.last_ms, seen.since_ms) > device.forget_ms
 
 
 def heard_last(device: Device) -> tuple[int, int]:

@@ -57,10 +57,7 @@ def topic(username: str) -> str:
 
 
 class Heartbeat:
-    """Sends them in a thread of its own, and none late.
-
-    :ivar started_s: from when on they are due, by time.monotonic(), whether or not the server takes them; None before.
-    """
+    """Sends them in a thread of its own, and none late."""
 
     def __init__(self, publisher: Publisher, username: str, host: str) -> None:
         self._publisher = publisher
@@ -70,11 +67,9 @@ class Heartbeat:
         self._told = ""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
-        self.started_s: float | None = None
 
     def start(self) -> None:
         """Send from now on."""
-        self.started_s = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from .ends import Question
 from .pipeline import SETTLE_S
-from .watch import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .ends import Ends, Partition
+    from .sight import Sight
 
 
 # Far above what it takes to read on after a restart.
@@ -27,26 +27,22 @@ class Looks:
     """One look at a time.
 
     :param ask: asks for the ends of partitions.
-    :param sent_before: as in Seen.
     """
 
-    def __init__(self, ask: Callable[[list[Partition]], Question], sent_before: Callable[[int], int]) -> None:
+    def __init__(self, ask: Callable[[list[Partition]], Question]) -> None:
         self._ask = ask
-        self._sent_before = sent_before
         self._partitions: list[Partition] = []
-        # Partitions that did not answer, and from when on they do: what the bridge kept for them comes late.
-        self._failed: dict[Partition, int | None] = {}
-        self._until_ms = 0
-        self._since_ms = 0
+        # Partitions that did not answer, and the look with which they do: what a bridge kept for them comes late.
+        self._failed: dict[Partition, Sight | None] = {}
+        self._sight: Sight
         self._ask_at_s = self._give_up_at_s = 0.0
         self._question: Question | None = None
         self._ends: Ends = {}
 
-    def begin(self, partitions: list[Partition], since_ms: int, until_ms: int, now_s: float) -> None:
+    def begin(self, partitions: list[Partition], sight: Sight, now_s: float) -> None:
         """Look, unless there is one look under way.
 
-        :param since_ms: from here on beats have come without a gap.
-        :param until_ms: when the beat that came back was sent.
+        :param sight: what the beats show that have come back.
         """
         if now_s < self._give_up_at_s and (self._ask_at_s or self._question or self._ends):
             return
@@ -54,10 +50,10 @@ class Looks:
         self._failed.update(dict.fromkeys(self._ends))
         self._question, self._ends = None, {}
         self._give_up_at_s = now_s + GIVE_UP_S
-        self._partitions, self._since_ms, self._until_ms = partitions, since_ms, until_ms
+        self._partitions, self._sight = partitions, sight
         self._ask_at_s = now_s + SETTLE_S
 
-    def advance(self, now_s: float, positions: Mapping[Partition, int]) -> Iterator[tuple[Partition, Seen]]:
+    def advance(self, now_s: float, positions: Mapping[Partition, int]) -> Iterator[tuple[Partition, Sight]]:
         """Yield what is known by now of which partition.
 
         :param positions: the offset of the next record to take, by partition.
@@ -71,13 +67,13 @@ class Looks:
         for each, end in list(self._ends.items()):
             if end is not None and positions.get(each, 0) >= end:
                 del self._ends[each]
-                since_ms = max(self._since_ms, self._failed.get(each) or 0)
-                yield each, Seen(since_ms, self._until_ms, self._sent_before)
+                failed = self._failed.get(each)
+                yield each, self._sight.since(failed) if failed else self._sight
 
     def _answered(self, partition: Partition, end: int | None) -> bool:
-        """Tell whether a partition has answered; if it does again, it counts from this beat on."""
+        """Tell whether a partition has answered; if it does again, it counts from this look on."""
         if end is None:
             self._failed[partition] = None
-        elif self._failed.get(partition, 0) is None:
-            self._failed[partition] = self._until_ms
+        elif partition in self._failed and self._failed[partition] is None:
+            self._failed[partition] = self._sight
         return end is not None

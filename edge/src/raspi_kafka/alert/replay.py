@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .alert import State
 from .engine import Engine
 from .event import iso
-from .watch import Seen
+from .sight import Seen, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,8 +50,8 @@ def replay(engine: Engine, records: Iterable[Record]) -> Iterator[Alert]:
 
 def look(engine: Engine, partitions: Iterable[tuple[str, int]], since_ms: int, until_ms: int) -> Iterator[Alert]:
     """Let an engine know that all until then has been taken."""
-    seen = Seen(since_ms, until_ms, int)
-    return itertools.chain.from_iterable(engine.known(*each, seen) for each in partitions)
+    sight = Sight(Seen(since_ms, until_ms, int), {})
+    return itertools.chain.from_iterable(engine.known(*each, sight) for each in partitions)
 
 
 def lines(rules: Rules, records: Iterable[Record]) -> Iterator[str]:

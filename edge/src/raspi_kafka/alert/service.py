@@ -8,6 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from confluent_kafka import KafkaError
+
 from .. import metrics, systemd
 from . import ends, state
 from .alert import Place
@@ -19,14 +21,14 @@ from .inputs import Inputs
 from .lease import Lease
 from .ledger import Content, Ledger
 from .looks import Looks
-from .pipeline import Pipeline
+from .pipelines import Pipelines
 from .record import record_of
 from .topics import HEARTBEAT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from confluent_kafka import KafkaError, Message
+    from confluent_kafka import Message
 
     from .alert import Alert
     from .config import Config
@@ -39,6 +41,10 @@ log = logging.getLogger(__name__)
 CHECKPOINT_S = 30.0
 CHECKPOINT_RECORDS = 200_000
 POLL_S = 0.2
+# While alerts wait for those before them, which Kafka is about to have.
+HURRY_S = 0.01
+# If it is true of all of them, another error says so.
+OF_ONE_BROKER = (KafkaError._TRANSPORT, KafkaError._RESOLVE)
 STANDBY_S = 1.0
 
 
@@ -63,17 +69,17 @@ class Service:
         self._shared = shared
         self.counters = Counters()
         self.engine = Engine(config.rules)
-        self.pipeline = Pipeline(config.instance, config.stalled_after_s)
+        self.pipelines = Pipelines(config.gateways, config.stalled_after_s)
         self._lease = Lease(config.bootstrap_servers, config.instance, self._kafka_error)
         self._admin = ends.client(config.bootstrap_servers)
-        self._looks = Looks(lambda partitions: ends.Question(self._admin, partitions), self.pipeline.sent_before)
+        self._looks = Looks(lambda partitions: ends.Question(self._admin, partitions))
         self._inputs = Inputs(config.bootstrap_servers, [*config.rules.topics, HEARTBEAT], self._kafka_error)
         self._delivering: list[Delivery] = []
         self._outbox: list[Alert] = []
         self._told: set[tuple[str, str]] = set()
         self._committed_at_s = 0.0
         self._committed_records = 0
-        self._suspect_again_s = 0.0
+        self._decides_since_s = self._suspect_again_s = 0.0
         self._stopping = False
         self._kafka_told = ""
         self._watchdog_s = systemd.watchdog_interval_s()
@@ -97,6 +103,8 @@ class Service:
             closing.callback(self._lease.close)
             closing.callback(self._inputs.close)
             self._deliver(self._own, closing)
+            self._heart.start()  # whoever decides wants to see the pipeline of this host
+            closing.callback(self._heart.stop)
             self._stand_by()
             if self._stopping:  # without a word to Kafka, which would end what the host does that decides
                 return
@@ -104,9 +112,8 @@ class Service:
             self._take_over(ledger)
             if self._stopping:
                 return
-            self._heart.start()
-            closing.callback(self._heart.stop)
             self._deliver(self._shared, closing)
+            closing.callback(self._end_deliveries)
             self._ready("Deciding")
             while not self._stopping:
                 self._turn(ledger)
@@ -121,6 +128,11 @@ class Service:
             delivery.start()
             closing.callback(delivery.stop)
             self._delivering.append(delivery)
+
+    def _end_deliveries(self) -> None:
+        """Let all end at the same time: each may wait for what it is sending."""
+        for delivery in self._delivering:
+            delivery.end()
 
     def _see_to_deliveries(self) -> None:
         for delivery in self._delivering:
@@ -150,12 +162,12 @@ class Service:
         if not positions:
             # The state is gone or there never was one. What was told is found again, and not told again.
             self._told = state.told(self._config.bootstrap_servers)
-        self.pipeline.load(stored.pop(state.PIPELINE, self.pipeline.dump()))
+        self._tell(self.pipelines.load(stored.pop(state.PIPELINES, b"{}")))
         for key, value in stored.items():
             self.engine.load(key, value)
         self._tell(self.engine.loaded())
         self._inputs.begin(positions, from_the_beginning=bool(self._told))
-        self._committed_at_s = time.monotonic()
+        self._committed_at_s = self._decides_since_s = time.monotonic()
         log.info("this host decides, with the state of %d devices", len(stored))
 
     # --- record by record
@@ -164,15 +176,15 @@ class Service:
         self._live()
         self._lease.poll(0)
         self._see_to_deliveries()
-        for message in self._inputs.read(POLL_S):
+        for message in self._inputs.read(HURRY_S if self._outbox else POLL_S):
             self._take(message)
         self._look()
         self._suspect()
-        if not ledger.busy and self._due():
-            self._write(ledger)
         written = ledger.written()
         if written:
             self._committed(written.alerts)
+        if not ledger.busy and self._due():
+            self._write(ledger)
 
     def _take(self, message: Message) -> None:
         record = record_of(message)
@@ -186,25 +198,28 @@ class Service:
         except ValueError:
             return
         place = Place(record.topic, record.partition, record.offset)
-        self._tell(self.pipeline.take(beat, place, record.append_ms, time.monotonic()))
+        self._tell(self.pipelines.take(beat, place, record.append_ms, time.monotonic()))
         partitions = [each for each in self._inputs.positions if each[0] != HEARTBEAT]
-        self._looks.begin(partitions, self.pipeline.since_ms, self.pipeline.until_ms, time.monotonic())
+        self._looks.begin(partitions, self.pipelines.sight(), time.monotonic())
 
     def _look(self) -> None:
-        for partition, seen in self._looks.advance(time.monotonic(), self._inputs.positions):
-            self._tell(self.engine.known(*partition, seen))
+        for partition, sight in self._looks.advance(time.monotonic(), self._inputs.positions):
+            self._tell(self.engine.known(*partition, sight))
 
     def _suspect(self) -> None:
         """See whether a beat is missing: none that Kafka has and this process has not read yet."""
         now_ms, now_s = time.time_ns() // 1_000_000, time.monotonic()
-        if now_s < self._suspect_again_s or not self.pipeline.suspect(now_s, self._heart.started_s):
+        if now_s < self._suspect_again_s:
+            return
+        suspects = self.pipelines.suspects(now_s, self._decides_since_s)
+        if not suspects:
             return
         self._suspect_again_s = now_s + 1.0
         beats = [each for each in self._inputs.positions if each[0] == HEARTBEAT]
         found = ends.Question(self._admin, beats).ends()
         if any(end is not None and end > self._inputs.positions[each] for each, end in found.items()):
             return
-        alerts = self.pipeline.stall(now_ms)
+        alerts = [alert for pipeline in suspects for alert in pipeline.stall(now_ms)]
         self._tell(alerts)
         # Kafka may be what has stalled.
         for alert in alerts:
@@ -227,7 +242,7 @@ class Service:
 
     def _write(self, ledger: Ledger) -> None:
         changed = self.engine.take_changed()
-        changed[state.PIPELINE] = self.pipeline.dump()
+        changed[state.PIPELINES] = self.pipelines.dump()
         changed[state.POSITIONS] = state.positions_to_json(self._inputs.positions)
         alerts, self._outbox = self._outbox, []
         self._committed_records = self.counters.records + self.counters.heartbeats
@@ -256,6 +271,8 @@ class Service:
 
     def _kafka_error(self, error: KafkaError) -> None:
         self.counters.errors[error.name()] += 1
+        if error.code() in OF_ONE_BROKER:  # the others may do
+            return
         if not self._kafka_told:  # each try to connect is an error of its own
             self._kafka_told = error.str()
             log.error("Kafka: %s; no alert is lost by this: it goes on where it was", error.str())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..settings import REQUIRED, Duration, Key, section
 from . import given
 from .alert import Place, State
+from .device import gateway_of
 from .span import span
 from .watch import NOTHING, Change, Watch
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .device import Device
     from .event import Event
     from .rule import Rule
-    from .watch import Seen
+    from .sight import Seen, Sight
 
 KEYS = {"after": Key(Duration, REQUIRED)}
 
@@ -58,11 +59,13 @@ class Gap(NamedTuple):
     """The time between two records of a device.
 
     :ivar place: of the first of them.
+    :ivar gateway: through which both came; "" if the device went from one to another, whose clocks and queues differ.
     """
 
     from_ms: int
     to_ms: int
     place: Place
+    gateway: str
 
 
 class SilenceWatch(Watch):
@@ -85,11 +88,13 @@ class SilenceWatch(Watch):
         if self.episode:
             return self._resolve(span(lasted_ms))
         if lasted_ms > self.kind.after_ms and not device.bye:
-            self.gap = Gap(device.last_ms, append_ms, device.place)
+            gateway = device.gateway if gateway_of(event.record) == device.gateway else ""
+            self.gap = Gap(device.last_ms, append_ms, device.place, gateway)
         return NOTHING
 
-    def look(self, device: Device, seen: Seen) -> Sequence[Change]:
-        found = self._filled(self.gap, seen) if self.gap else NOTHING
+    def look(self, device: Device, sight: Sight) -> Sequence[Change]:
+        found = self._filled(self.gap, sight.through(self.gap.gateway)) if self.gap else NOTHING
+        seen = sight.through(device.gateway)
         if self.episode or device.bye or seen.until_ms - max(device.last_ms, seen.since_ms) <= self.kind.after_ms:
             return found
         return [*found, *self._begin(device.last_ms, device.place, span(seen.until_ms - device.last_ms))]
@@ -111,5 +116,5 @@ class SilenceWatch(Watch):
     def load(self, stored: dict[str, Any]) -> None:
         super().load(stored)
         if "gap" in stored:
-            from_ms, to_ms, place = stored["gap"]
-            self.gap = Gap(from_ms, to_ms, Place(*place))
+            from_ms, to_ms, place, gateway = stored["gap"]
+            self.gap = Gap(from_ms, to_ms, Place(*place), gateway)

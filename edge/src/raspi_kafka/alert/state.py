@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .ends import Partition
 
 POSITIONS = "#positions"
-PIPELINE = "#pipeline"
+PIPELINES = "#pipelines"
 
 
 def stored(servers: tuple[str, ...]) -> dict[str, bytes]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from .alert import Place, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .device import Device
     from .event import Event
     from .rule import Rule
+    from .sight import Sight
 
 EPISODE = "episode"
 
@@ -27,18 +28,6 @@ class Episode(NamedTuple):
     since_ms: int
     place: Place
     severity: str
-
-
-class Seen(NamedTuple):
-    """What a look at the pipeline has shown: all that was sent from one time to the other is known.
-
-    :ivar sent_before: gives the time up to which all was known when a record was appended. A message that was kept on
-        its way was sent long before that, so its append time ends no silence.
-    """
-
-    since_ms: int
-    until_ms: int
-    sent_before: Callable[[int], int]
 
 
 class Change(NamedTuple):
@@ -101,7 +90,7 @@ class Watch:
         """Return what changes by an event; its device does not know of it yet."""
         raise NotImplementedError
 
-    def look(self, device: Device | None, seen: Seen) -> Sequence[Change]:
+    def look(self, device: Device | None, sight: Sight) -> Sequence[Change]:
         """Return what changes because time has passed."""
         raise NotImplementedError
 

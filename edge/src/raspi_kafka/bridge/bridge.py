@@ -63,6 +63,7 @@ class Bridge:
         self.counters = Counters()
         self._gather_s = gather_s(config.kafka.linger_ms)
         self._router = Router(config.topics)
+        self._gateway = ("mqtt.gateway", config.instance.encode())
         self._window = Window()
         self._delivery = self._new_delivery()
         self._connection: Connection | None = None
@@ -145,7 +146,7 @@ class Bridge:
 
     def _take(self, publish: Publish, now: float, received: tuple[str, bytes]) -> None:
         route = self._router[publish.topic]
-        headers = [route.header, QOS[publish.packet_id > 0], received]
+        headers = [route.header, QOS[publish.packet_id > 0], received, self._gateway]
         if publish.properties:
             headers += client_time(publish)
         record = Record(publish, route, headers, now)

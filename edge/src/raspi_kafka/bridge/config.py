@@ -46,8 +46,12 @@ class Tree:
 
 @dataclass(frozen=True)
 class Config:
-    """All of it."""
+    """All of it.
 
+    :ivar instance: the name of this host.
+    """
+
+    instance: str
     mqtt: Mqtt
     kafka: Kafka
     topics: tuple[Tree, ...]
@@ -56,6 +60,7 @@ class Config:
 
 
 TOP = {
+    "instance": Key(str, REQUIRED),
     "mqtt": Key(dict, REQUIRED),
     "kafka": Key(dict, REQUIRED),
     "topics": Key(list, REQUIRED),
@@ -100,6 +105,7 @@ def parse(said: Any) -> Config:
     kafka = section(top["kafka"], KAFKA, "kafka")
     mqtt["password"] = settings.password(mqtt.pop("password_file"), "mqtt.password_file")
     return Config(
+        instance=top["instance"],
         mqtt=Mqtt(**mqtt),
         kafka=Kafka(settings.servers(kafka["bootstrap_servers"], "kafka.bootstrap_servers"), kafka["linger_ms"]),
         topics=trees(top["topics"], top["dead_letter_topic"]),

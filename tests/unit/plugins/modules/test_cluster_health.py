@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.module_utils._gate import State, Verdict, judge, state_of
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError
 from ansible_collections.raspi.kafka.plugins.modules import cluster_health
@@ -49,7 +50,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     def sleep(seconds: float) -> None:
         now.seconds += seconds
 
-    monkeypatch.setattr(cluster_health, "time", SimpleNamespace(monotonic=lambda: now.seconds, sleep=sleep))
+    for module in (cluster_health, _kafka):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now.seconds, sleep=sleep))
     return now
 
 
@@ -201,7 +203,10 @@ def test_the_state_is_told_by_id() -> None:
     assert told["leader_id"] == 2
     assert [(voter["id"], voter["caught_up"]) for voter in told["voters"]] == [(1, False), (2, True), (3, True)]
     assert [observer["id"] for observer in told["observers"]] == [4, 5]
-    assert told["brokers"] == [{"id": 4, "fenced": False}, {"id": 5, "fenced": False}]
+    assert told["brokers"] == [
+        {"id": 4, "fenced": False, "out_of_sync": 0},
+        {"id": 5, "fenced": False, "out_of_sync": 0},
+    ]
     assert len(told["voters"][0]["directory_id"]) == 22
 
 
