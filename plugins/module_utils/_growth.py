@@ -110,7 +110,7 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
         noted={
             name: throttled(mark, lowered)
             for name, (mark, lowered) in found.items()
-            if mark != cluster.topics[name].mark
+            if mark != cluster.topics[name].mark or lowered is not None
         },
         waiting=tuple(waiting),
     )
@@ -175,8 +175,10 @@ def mark_for(topic: Topic, moves: list[Move]) -> tuple[Mark, int | None]:
     adding = {(number, broker) for number, now, new in moves for broker in set(new) - now.has}
     mark = mark.with_more(sources, adding)
     lowered = min([topic.min_isr, *(len(now.has) for _number, now, new in moves if set(new) - now.has)])
-    if mark.min_isr != UNTOUCHED or lowered == topic.min_isr:
+    if lowered == topic.min_isr:
         return mark, None
+    if mark.min_isr != UNTOUCHED:
+        return mark, lowered
     return replace(mark, min_isr=topic.min_isr if topic.has_min_isr else INHERITED), lowered
 
 

@@ -1732,8 +1732,8 @@ MUTATIONS = [
         (
             "a throttle of others is taken over",
             "test_a_broker_that_somebody_else_throttles_is_refused_where_something_is_to_copy",
-            "if rates\n    ]",
-            "if False\n    ]",
+            "            if rates\n",
+            "            if False\n",
         ),
         (
             "its own throttle is taken for that of others",
@@ -1778,8 +1778,8 @@ MUTATIONS = [
         (
             "what was lowered is taken for what it was",
             "test_what_was_lowered_before_an_interruption_is_not_taken_for_what_it_was",
-            "if mark.min_isr != UNTOUCHED or lowered == topic.min_isr:",
-            "if lowered == topic.min_isr:",
+            "if mark.min_isr != UNTOUCHED:",
+            "if False:",
         ),
         (
             "a broker that is down is copied to",
@@ -1869,7 +1869,7 @@ MUTATIONS = [
         ),
         (
             "more bytes than needed are copied",
-            "test_of_two_that_could_move_the_smaller_one_does",
+            "test_no_even_way_copies_fewer_bytes",
             "partition.size * heavy + 1",
             "1",
         ),

@@ -152,10 +152,14 @@ def test_for_another_leader_alone_it_is_not_lowered() -> None:
     assert MIN_ISR not in found.noted["a"]
 
 
-def test_what_was_lowered_before_an_interruption_is_not_taken_for_what_it_was() -> None:
-    mark = Mark(frozenset({(0, 1)}), frozenset({(0, 2), (0, 3)}), INHERITED)
-    found = grown(cluster(a=topic(at(1), min_isr=1, own=True, mark=mark)), a=3)
-    assert found.marks["a"].min_isr == INHERITED
+@pytest.mark.parametrize(("holds", "noted"), [(1, {}), (2, {MIN_ISR: "1"})], ids=["low enough", "not low enough"])
+def test_what_was_lowered_before_an_interruption_is_not_taken_for_what_it_was(
+    holds: int, noted: dict[str, str]
+) -> None:
+    mark = Mark(frozenset({(0, 1)}), frozenset({(0, 2), (0, 3)}), 3)
+    found = grown(cluster(a=topic(at(1), min_isr=holds, own=True, mark=mark)), a=3)
+    assert found.marks["a"].min_isr == 3
+    assert {key: value for key, value in found.noted.get("a", {}).items() if key == MIN_ISR} == noted
     assert list(found.placed) == [("a", 0)]
 
 
