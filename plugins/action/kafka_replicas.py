@@ -17,9 +17,9 @@ class ActionModule(RepeatingAction):
         self._planned: dict[str, Any] = {}
         return {**super().run(tmp, task_vars), **self._planned}
 
-    def once(self, _more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """Each call goes on with whatever the one before has left."""
+    def once(self, more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Each call goes on with whatever the one before has left; only the first one is given nothing more."""
         result = super().once({}, variables)
-        if not self._planned:
+        if not more:
             self._planned = {name: result[name] for name in _OF_THE_PLAN if name in result}
         return result
