@@ -188,6 +188,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     ExpectedError,
     admin_client,
     alter_configs,
+    answered,
     canonical,
     config_text,
     converge,
@@ -385,6 +386,11 @@ def plan(current: Mapping[str, Current | None], wanted: list[Wanted]) -> Plan:
     return result
 
 
+def look(admin: KafkaAdminClient, wanted: list[Wanted], timeout_ms: int) -> dict[str, Current | None]:
+    """read(), also while one broker knows already that a topic is gone, and another one does not."""
+    return answered(lambda: read(admin, wanted), timeout_ms)
+
+
 def read(admin: KafkaAdminClient, wanted: list[Wanted]) -> dict[str, Current | None]:
     """Every topic of the cluster; those that are declared with their configs, the others as None."""
     declared = {topic.name for topic in wanted}
@@ -519,9 +525,9 @@ def topics_result(
 
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
-    wanted = parse(module.params["topics"])
+    wanted, timeout_ms = parse(module.params["topics"]), module.params["request_timeout_ms"]
     with admin_client(module.params) as admin:
-        current = read(admin, wanted)
+        current = look(admin, wanted, timeout_ms)
         changes = plan(current, wanted)
         state = after(current, wanted, changes)
         diff = {"before": before(current, wanted), "after": state}
@@ -531,7 +537,9 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         if changes.changed and not module.check_mode:
             apply(admin, changes, validate_only=False)
             current = converge(
-                lambda: read(admin, wanted), lambda found: unsettled(found, wanted, changes), module.params
+                lambda: look(admin, wanted, timeout_ms),
+                lambda found: unsettled(found, wanted, changes),
+                module.params,
             )
             state = before(current, wanted)
     return {
