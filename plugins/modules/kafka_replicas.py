@@ -321,7 +321,7 @@ def finish(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any])
     timeout_ms = params["request_timeout_ms"]
     elect(admin, growth, params)
     cluster = retry(lambda: look(admin), timeout_ms)
-    set_rates(admin, [broker for broker, rates in cluster.rates.items() if rates], None)
+    set_rates(admin, [broker for broker in throttled_brokers(growth, cluster) if cluster.rates[broker]], None)
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     set_topics(admin, {name: released(mark) for name, mark in marked.items()})
     converge(lambda: retry(lambda: look(admin), timeout_ms), leftovers, params)

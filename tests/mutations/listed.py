@@ -1742,6 +1742,12 @@ MUTATIONS = [
             "if copied:",
         ),
         (
+            "a throttle of others is taken away",
+            "test_where_nothing_was_copied_a_throttle_is_of_somebody_else_and_stays",
+            "for broker in throttled_brokers(growth, cluster) if cluster.rates[broker]]",
+            "for broker in cluster.rates if cluster.rates[broker]]",
+        ),
+        (
             "a full disk is copied to",
             "test_a_disk_that_has_no_room_for_its_copies_is_refused",
             "if number > cluster.free.get(broker, number)",

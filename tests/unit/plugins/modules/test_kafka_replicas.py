@@ -215,3 +215,14 @@ def test_leaders_come_first_and_marks_go_last(calls: list[tuple[str, Any]], monk
     assert calls[2][1] == {
         "a": {"leader.replication.throttled.replicas": None, "follower.replication.throttled.replicas": None}
     }
+
+
+def test_where_nothing_was_copied_a_throttle_is_of_somebody_else_and_stays(
+    calls: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = Mark(frozenset({(0, 1)}), frozenset())
+    found = replace(cluster(a=topic(1, 2, 3, mark=turned)), rates={1: THEIRS, 2: {}, 3: THEIRS})
+    looks = iter([found, cluster(a=topic(1, 2, 3))])
+    monkeypatch.setattr(kafka_replicas, "look", lambda _admin: next(looks))
+    finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
+    assert ("set_rates", ([], None)) in calls
