@@ -277,7 +277,7 @@ def check_growth(growth: Growth, cluster: Cluster) -> list[str]:
         for name in sorted({topic for topic, _number in growth.placed})
         if cluster.topics[name].is_foreign
     ]
-    if copied and not any(topic.mark for topic in cluster.topics.values()):
+    if copied and not any(topic.mark and topic.mark.copies for topic in cluster.topics.values()):
         refused += [
             f"Broker {broker} is throttled by somebody else ({', '.join(sorted(rates))}): end that first."
             for broker, rates in sorted(cluster.rates.items())
