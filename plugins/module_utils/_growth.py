@@ -129,7 +129,10 @@ def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> b
 
 
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:
-    """The partitions of a topic that may be placed, and why others wait although they have too few replicas."""
+    """The partitions of a topic that may be placed, and why others wait although they have too few replicas.
+
+    While a broker is down only those with too few are: what is even without it would be uneven when it is back.
+    """
     aim = wish.aims[name]
     partitions = [
         Partition(name, number, placed.replicas, aim, cluster.size(name, number))
@@ -140,7 +143,8 @@ def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[
         down = listed(set(wish.brokers) - set(up))
         why = f"Topic {name} waits with fewer than {counted(aim, 'replica')}: broker {down} does not serve."
         return why if thin else "", []
-    free = [one for one in partitions if set(one.replicas) <= set(up)]
+    movable = partitions if len(up) == len(wish.brokers) else thin
+    free = [one for one in movable if set(one.replicas) <= set(up)]
     stuck = [one for one in thin if one not in free]
     if not stuck:
         return "", free

@@ -122,6 +122,12 @@ def test_a_partition_with_a_replica_that_is_down_is_left_as_it_is() -> None:
     assert list(found.placed) == [("a", 1)]
 
 
+def test_while_a_broker_is_down_nothing_is_spread_anew_over_the_others() -> None:
+    uneven = {"a": topic(at(1), at(1), at(1)), "b": topic(at(1))}
+    assert {name for name, _number in grown(cluster(**uneven), a=1, b=2).placed} == {"a", "b"}
+    assert {name for name, _number in grown(cluster({3}, **uneven), a=1, b=2).placed} == {"b"}
+
+
 def test_where_a_broker_is_down_that_no_topic_lacks_nothing_waits() -> None:
     found = grown(cluster({3}, a=topic(at(1, 2, 3), at(2, 3, 1), at(3, 1, 2))), a=3)
     assert (found.waiting, found.placed) == ((), {})
