@@ -1849,6 +1849,40 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "plugins/module_utils/_replicas.py",
+        "plugins/module_utils/test_replicas.py",
+        (
+            "a replica that a partition leaves is one that it shall have",
+            "test_a_partition_that_moves_is_told_as_it_will_be_and_as_it_was",
+            'for broker in move["replicas"] if broker not in removing)',
+            'for broker in move["replicas"])',
+        ),
+        (
+            "a replica that is behind is in sync",
+            "test_a_replica_that_is_behind_is_not_in_sync",
+            "return not self.moves and self.isr >= set(self.replicas)",
+            "return not self.moves",
+        ),
+        (
+            "one broker answers for all of the loopback",
+            "test_brokers_that_share_an_address_cannot_be_asked_each_for_itself",
+            "if len(addresses) < len(brokers):",
+            "if False:",
+        ),
+        (
+            "a move that is refused is not told",
+            "test_a_move_that_is_refused_is_told_with_its_partition",
+            '    if refused:\n        raise ExpectedError(f"Kafka does not place',
+            '    if False:\n        raise ExpectedError(f"Kafka does not place',
+        ),
+        (
+            "a throttle that is refused is not told",
+            "test_a_throttle_that_is_refused_is_a_sentence",
+            "        if refused:\n            raise ExpectedError(",
+            "        if False:\n            raise ExpectedError(",
+        ),
+    ),
+    *of(
         "plugins/module_utils/_throttle.py",
         "plugins/module_utils/test_throttle.py",
         (
