@@ -33,17 +33,6 @@ def committed(nodes: Nodes, ledger: Path) -> dict[TopicPartition, tuple[int, int
     return growing.read_some(nodes.servers[:1])
 
 
-def judged(nodes: Nodes, ledger: Path, pi: int) -> traffic.Ledger:
-    """All that was acknowledged until now can be read; what a reader found since is not judged."""
-    found = traffic.stored(nodes.of(pi), TOPIC)
-    last = max(found.values())
-    known = traffic.Ledger.read(ledger)
-    acked = {number: place for number, place in known.acked.items() if number < last - traffic.PER_SECOND}
-    assert len(acked) > traffic.PER_SECOND
-    assert traffic.judge(traffic.Ledger(acked, known.failed, known.at), found) == []
-    return known
-
-
 def test_one_becomes_three_while_messages_flow(
     nodes: Nodes, ledger: Path, committed: dict[TopicPartition, tuple[int, int]]
 ) -> None:
@@ -51,10 +40,8 @@ def test_one_becomes_three_while_messages_flow(
     run = playbook(nodes.name, *growing.DECLARED, timeout=1200)
     assert run.code == 0
     growing.is_grown(nodes)
-    known = judged(nodes, ledger, 2)
-    assert known.failed == []
-    told = next(line.strip() for line in run.output.splitlines() if "MiB to other brokers" in line)
-    print(f"{len(known.acked)} acknowledged, none failed; longest gap {known.longest_gap:.3f} s; {told}")
+    assert growing.judged(nodes.servers[1:], ledger).failed == []
+    assert "MiB to other brokers, of" in run.text
 
 
 def test_a_second_run_changes_nothing(nodes: Nodes, ledger: Path) -> None:
@@ -62,19 +49,18 @@ def test_a_second_run_changes_nothing(nodes: Nodes, ledger: Path) -> None:
     assert again.code == 0
     assert [again.count(f"pi{number}", "changed") for number in (1, 2, 3)] == [0, 0, 0]
     assert traffic.Ledger.read(ledger).failed == []
+    mqtt.admit(nodes.name, DEVICE)
 
 
 def test_the_first_dies_and_the_others_go_on(
     nodes: Nodes, ledger: Path, committed: dict[TopicPartition, tuple[int, int]]
 ) -> None:
-    mqtt.admit(nodes.name, DEVICE)
     nodes.await_whole()
     host.kill(nodes.of(1).container)
     for partition in range(3):
         nodes.await_leader(TOPIC, partition, other_than=1)
     traffic.await_lines(ledger, traffic.count(ledger) + 3 * traffic.PER_SECOND)
-    known = judged(nodes, ledger, 2)
-    print(f"{len(known.acked)} acknowledged, {len(known.failed)} failed; longest gap {known.longest_gap:.3f} s")
+    growing.judged(nodes.servers[1:], ledger)
     gone_on = growing.read_some(nodes.servers[1:])
     assert {place: first for place, (first, _next) in gone_on.items()} == {
         place: following for place, (_first, following) in committed.items()

@@ -82,9 +82,4 @@ def test_the_same_command_ends_with_all_replicas_and_then_changes_nothing(nodes:
     again = playbook(nodes.name, *growing.DECLARED, timeout=1200)
     assert again.code == 0
     assert [again.count(name, "changed") for name in HOSTS] == [0, 0, 0]
-    found = traffic.stored(nodes.of(3), TOPIC)
-    known = traffic.Ledger.read(ledger)
-    last = max(found.values()) - traffic.PER_SECOND
-    acked = {number: place for number, place in known.acked.items() if number < last}
-    assert traffic.judge(traffic.Ledger(acked, [], known.at), found) == []
-    print(f"{len(known.acked)} acknowledged, {len(known.failed)} failed; longest gap {known.longest_gap:.3f} s")
+    growing.judged(nodes.servers, ledger)
