@@ -16,18 +16,22 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.module_utils._growth import Wish, plan
-from ansible_collections.raspi.kafka.plugins.module_utils._kafka import TOPIC, alter_configs
 from ansible_collections.raspi.kafka.plugins.module_utils._replicas import Cluster, look, move, set_rates, set_topics
 from ansible_collections.raspi.kafka.plugins.module_utils._throttle import FOLLOWERS, LEADERS
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
+
+from tests.hosts import deployed, growing, traffic
+from tests.hosts.cluster import TOPIC
 
 from .quorum import Nodes
 from .test_modules import COLLECTIONS, REPOSITORY, RUNNER, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SECONDS = 120
 MIB = 1048576
@@ -253,7 +257,7 @@ def test_each_step_of_its_end_can_be_the_last_before_it_is_killed(nodes: Nodes, 
 def test_a_topic_that_somebody_else_throttles_is_refused_and_left_as_it_is(nodes: Nodes, topic: str) -> None:
     theirs = {LEADERS: "0:1", FOLLOWERS: "*"}
     with nodes.admin() as admin:
-        alter_configs(admin, TOPIC, {topic: theirs})
+        _kafka.alter_configs(admin, _kafka.TOPIC, {topic: theirs})
     until(nodes, lambda found: found.topics[topic].is_foreign)
     result = replicas(nodes, topic)
     assert result["reason"] == "refused"
@@ -270,6 +274,35 @@ def test_brokers_that_somebody_else_throttles_are_refused_and_left_as_they_are(n
     with nodes.admin() as admin:
         set_rates(admin, [2], None)
     until(nodes, lambda found: not found.rates[2])
+
+
+def led(nodes: Nodes, asked: int, topic: str) -> set[int]:
+    """Who leads a topic, as one node says; -1 stands for nobody."""
+    with contextlib.suppress(KafkaError, OSError), nodes.admin(asked) as admin:
+        return {one["leader_id"] for one in admin.describe_topics([topic])[0]["partitions"]}
+    return {-1}
+
+
+def test_the_first_broker_can_be_lost_then_and_nothing_is_missed(nodes: Nodes, tmp_path: Path) -> None:
+    """Not what was acknowledged, and not how far a group has read, which only the first one knew before."""
+    ledger = tmp_path / "ledger"
+    with nodes.admin() as admin:
+        admin.create_topics({TOPIC: {"assignments": {0: [1], 1: [1], 2: [1]}}})
+    until(nodes, lambda found: TOPIC in found.topics and {1} == leaders(found, TOPIC))
+    with traffic.sent(nodes.servers, TOPIC, ledger):
+        committed = growing.read_some(nodes.servers)
+        assert replicas(nodes, TOPIC)["complete"]
+        assert_grown(nodes, TOPIC)
+        nodes.kill(1)
+        deployed.wait_until(lambda: not {1, -1} & led(nodes, 2, TOPIC), SECONDS, "others lead")
+        traffic.await_lines(ledger, traffic.count(ledger) + 3 * traffic.PER_SECOND)
+        growing.judged(nodes.servers[1:], ledger)
+        gone_on = growing.read_some(nodes.servers[1:])
+    assert {place: first for place, (first, _next) in gone_on.items()} == {
+        place: following for place, (_first, following) in committed.items()
+    }
+    nodes.start(1)
+    nodes.wait_until_serving(1)
 
 
 def test_what_these_brokers_cannot_have_is_refused_before_anything_changes(nodes: Nodes, topic: str) -> None:
