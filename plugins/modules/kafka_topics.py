@@ -188,6 +188,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     ExpectedError,
     admin_client,
     alter_configs,
+    answered,
     canonical,
     config_text,
     converge,
@@ -326,8 +327,7 @@ def check_numbers(topic: Wanted, current: Current | None) -> list[str]:
         has = " and ".join(str(factor) for factor in sorted(current.replication_factors))
         refused.append(
             f"Topic {topic.name} has replication factor {has}, not the declared {topic.replication_factor}. Changing "
-            f"it moves data, which this module does not do: declare {has}, or reassign the partitions "
-            "(kafka-reassign-partitions.sh)."
+            f"it moves data, which this module does not do: declare {has}, or give it more by kafka_replicas."
         )
     return refused
 
@@ -384,6 +384,11 @@ def plan(current: Mapping[str, Current | None], wanted: list[Wanted]) -> Plan:
             result.alter[topic.name] = changes
     refuse(refused)
     return result
+
+
+def look(admin: KafkaAdminClient, wanted: list[Wanted], timeout_ms: int) -> dict[str, Current | None]:
+    """read(), also while one broker knows already that a topic is gone, and another one does not."""
+    return answered(lambda: read(admin, wanted), timeout_ms)
 
 
 def read(admin: KafkaAdminClient, wanted: list[Wanted]) -> dict[str, Current | None]:
@@ -520,9 +525,9 @@ def topics_result(
 
 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
-    wanted = parse(module.params["topics"])
+    wanted, timeout_ms = parse(module.params["topics"]), module.params["request_timeout_ms"]
     with admin_client(module.params) as admin:
-        current = read(admin, wanted)
+        current = look(admin, wanted, timeout_ms)
         changes = plan(current, wanted)
         state = after(current, wanted, changes)
         diff = {"before": before(current, wanted), "after": state}
@@ -532,7 +537,9 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
         if changes.changed and not module.check_mode:
             apply(admin, changes, validate_only=False)
             current = converge(
-                lambda: read(admin, wanted), lambda found: unsettled(found, wanted, changes), module.params
+                lambda: look(admin, wanted, timeout_ms),
+                lambda found: unsettled(found, wanted, changes),
+                module.params,
             )
             state = before(current, wanted)
     return {

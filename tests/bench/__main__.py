@@ -7,7 +7,7 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import alerting, alerts, bridge, deploys, failover, gate, hosts, idle, original, start, tools, topics
+from . import alerting, alerts, bridge, deploys, failover, gate, growth, hosts, idle, original, start, tools, topics
 from .pi import ready
 from .table import machine
 
@@ -22,6 +22,7 @@ BENCHES = {
 WITHOUT_STAND_IN = {
     "gate": gate.main,
     "failover": failover.main,
+    "growth": growth.main,
     "bridge": bridge.main,
     "original": original.main,
     "hosts": hosts.main,

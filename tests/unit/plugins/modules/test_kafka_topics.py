@@ -24,6 +24,7 @@ from ansible_collections.raspi.kafka.plugins.modules.kafka_topics import (
     topics_result,
     unsettled,
 )
+from kafka.errors import UnknownTopicOrPartitionError
 
 DEFAULT = 5
 
@@ -254,3 +255,17 @@ def test_a_topic_that_no_broker_shows_is_not_settled() -> None:
     wanted = [Wanted("a", 1)]
     (left,) = unsettled({}, wanted, plan({}, wanted))
     assert left.startswith("create topic a")
+
+
+def test_a_topic_that_one_broker_has_removed_already_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another broker has just told of it, and is not asked for its configs."""
+    answers = iter([UnknownTopicOrPartitionError(), {"a": None}])
+
+    def read(_admin: Any, _wanted: Any) -> Any:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(kafka_topics, "read", read)
+    assert kafka_topics.look(None, [], 5000) == {"a": None}  # type: ignore[arg-type]
