@@ -159,9 +159,7 @@ def main() -> str:
         Row("  alerts in a round", [each["alerts"] for each in soons], []),
         Row("  alerts that were not planted", [each["rest"] for each in soons], [], limit=0),
         Row("  CPU, % of a core", [each["used"] for each in soons], []),
-        Row(
-            f"{KILLED_DEVICES} devices by MQTT; alerting, bridge, broker SIGKILLed: seconds", [kills["seconds"]], []
-        ),
+        Row(f"{KILLED_DEVICES} devices by MQTT; alerting, bridge, broker SIGKILLed: seconds", [kills["seconds"]], []),
         Row("  messages", [kills["messages"]], []),
         Row("  alerts", [kills["alerts"]], []),
         Row("  missed, false, or told twice", [kills["amiss"]], [], limit=0),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import re
 import signal
 import subprocess
@@ -55,7 +56,16 @@ class Ledger:
     @property
     def longest_gap(self) -> float:
         """For how many seconds a partition acknowledged nothing, of the partition that did so for the longest."""
-        return max(now - before for times in self.at.values() for before, now in itertools.pairwise(times))
+        return self.gap(-math.inf, math.inf)
+
+    def gap(self, begin: float, end: float) -> float:
+        """For how many seconds a partition acknowledged nothing, at the longest, at some time within a span."""
+        return max(
+            now - before
+            for times in self.at.values()
+            for before, now in itertools.pairwise(times)
+            if now > begin and before < end
+        )
 
 
 def judge(ledger: Ledger, stored: dict[tuple[int, int], int]) -> list[str]:

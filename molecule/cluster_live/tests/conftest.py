@@ -1,0 +1,27 @@
+"""Three deployed Pis that are one cluster, and messages that flow through all that is done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts.cluster import Nodes
+from tests.hosts.flow import Flow
+
+SET = "cluster_live"
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Nodes:
+    """Return the hosts of the scenario."""
+    return Nodes(SET)
+
+
+@pytest.fixture(scope="session")
+def flow(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
+    """Messages that flow from the first test on."""
+    flow = Flow(nodes, tmp_path_factory.mktemp("flow") / "ledger")
+    flow.start()
+    yield flow
+    flow.end()
