@@ -310,6 +310,21 @@ def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params:
     return found
 
 
+def retry(call: Callable[[], T], timeout_ms: int) -> T:
+    """What a call returns, also while the quorum changes its leader or a broker was lost a moment ago.
+
+    :raises KafkaError: it still fails after `timeout_ms`.
+    """
+    deadline = time.monotonic() + timeout_ms / 1000
+    while True:
+        try:
+            return call()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() > deadline:
+                raise
+        time.sleep(SECONDS_TO_ASK_AGAIN)
+
+
 @contextmanager
 def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
     """The one connection of a task."""

@@ -326,8 +326,7 @@ def check_numbers(topic: Wanted, current: Current | None) -> list[str]:
         has = " and ".join(str(factor) for factor in sorted(current.replication_factors))
         refused.append(
             f"Topic {topic.name} has replication factor {has}, not the declared {topic.replication_factor}. Changing "
-            f"it moves data, which this module does not do: declare {has}, or reassign the partitions "
-            "(kafka-reassign-partitions.sh)."
+            f"it moves data, which this module does not do: declare {has}, or give it more by kafka_replicas."
         )
     return refused
 

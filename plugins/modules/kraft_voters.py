@@ -137,6 +137,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     explain_code,
     join_server,
     refuse,
+    retry,
     run,
     send,
 )
@@ -150,8 +151,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from kafka.admin import KafkaAdminClient
-
-    T = t.TypeVar("T")
 
 VOTER_ARGSPEC = {
     "id": {"type": "int", "required": True},
@@ -404,21 +403,6 @@ def await_step(look: Callable[[], Quorum], step: Step, patience: int) -> Quorum:
             raise ExpectedError(left.sentence, reason=left.reason)
         time.sleep(PAUSE)
     return quorum
-
-
-def retry(call: Callable[[], T], timeout_ms: int) -> T:
-    """What a call returns, also while the quorum changes its leader or a broker was lost a moment ago.
-
-    :raises KafkaError: it still fails after `timeout_ms`.
-    """
-    deadline = time.monotonic() + timeout_ms / 1000
-    while True:
-        try:
-            return call()
-        except KafkaError as error:
-            if not error.retriable or time.monotonic() > deadline:
-                raise
-        time.sleep(PAUSE)
 
 
 def describe_quorum(admin: KafkaAdminClient) -> Quorum:

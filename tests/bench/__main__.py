@@ -7,7 +7,7 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import alerting, alerts, bridge, deploys, gate, hosts, idle, original, start, tools, topics
+from . import alerting, alerts, bridge, deploys, gate, growth, hosts, idle, original, start, tools, topics
 from .pi import ready
 from .table import machine
 
@@ -21,6 +21,7 @@ BENCHES = {
 # They make hosts of their own, or none.
 WITHOUT_STAND_IN = {
     "gate": gate.main,
+    "growth": growth.main,
     "bridge": bridge.main,
     "original": original.main,
     "hosts": hosts.main,

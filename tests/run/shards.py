@@ -86,6 +86,21 @@ SHARDS = {
         ("bootstrap",),
         ("tests/bootstrap/*", "plugins/filter/cluster_plan.py", "plugins/modules/kraft_format.py"),
     ),
+    "growth": Shard(
+        ("growth",),
+        (
+            *("tests/growth/*", "tests/hosts/growing.py", "roles/kraft_broker/tasks/cluster_defaults.yml"),
+            *("plugins/modules/kafka_replicas.py", "plugins/module_utils/_growth.py"),
+            *("plugins/module_utils/_replica_plan.py", "plugins/module_utils/_spread.py"),
+        ),
+    ),
+    "regrowth": Shard(
+        ("regrowth",),
+        (
+            *("tests/regrowth/*", "roles/kraft_broker/tasks/grow.yml", "plugins/action/kafka_replicas.py"),
+            *("plugins/module_utils/_throttle.py", "plugins/module_utils/_replicas.py"),
+        ),
+    ),
     "shapes": Shard(
         ("shapes",),
         ("tests/shapes/*", "roles/kraft_broker/tasks/*", "roles/kraft_broker/templates/*", "roles/verify/*"),

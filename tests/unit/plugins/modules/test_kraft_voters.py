@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _kafka
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import ExpectedError
 from ansible_collections.raspi.kafka.plugins.modules import kraft_voters
 from ansible_collections.raspi.kafka.plugins.modules.kraft_voters import (
@@ -216,6 +217,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     passed = {"now": next(seconds)}
     fake = SimpleNamespace(monotonic=lambda: passed["now"], sleep=lambda _s: passed.update(now=next(seconds)))
     monkeypatch.setattr(kraft_voters, "time", fake)
+    monkeypatch.setattr(_kafka, "time", fake)
 
 
 def behind(offset: int) -> Quorum:

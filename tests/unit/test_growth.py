@@ -1,0 +1,94 @@
+"""The order in which a cluster grows, from real runs of the role's tasks; the hosts answer as tests tell them to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from plays import Host
+from test_clusters import inventory, pi, played
+
+PARTS = ["preflight", "grow", "cluster_defaults"]
+DONE: dict[str, Any] = {
+    "changed": True,
+    "done": True,
+    "complete": True,
+    "waiting": [],
+    "own_min_insync_replicas": {},
+    "limit": 9,
+}
+UNDER_WAY = {**DONE, "done": False, "waits_for": "1.0 of 2.0 MiB copied", "remedy": "Look."}
+TOPICS = [{"name": "telemetry", "partitions": 4}, {"name": "fixed", "replication_factor": 2}]
+
+
+def grown(root: Path, *told: dict[str, Any], count: int = 3, **variables: Any) -> tuple[list[Host], str]:
+    """Some brokers that are one cluster, in which kafka_replicas answers so; and what their owner reads."""
+    given = {"topics_declared": TOPICS, **variables}
+    hosts = [pi(root, f"pi{number}", number, {"kafka_replicas": list(told)}, **given) for number in range(1, count + 1)]
+    answers = ["-e", '{"kraft_broker_answers": true}']
+    _code, said = played(root, inventory(brokers=hosts, controllers=hosts), PARTS, *answers)
+    return hosts, said
+
+
+def given(hosts: list[Host], module: str) -> dict[str, list[dict[str, Any]]]:
+    """Host -> the options of each call, of the hosts that called it."""
+    return {one.name: calls for one in hosts if (calls := one.given(module))}
+
+
+def test_one_host_asks_for_the_replicas_of_all_and_for_two_in_sync_when_they_are_there(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, DONE)
+    ((name, (asked,)),) = given(hosts, "kafka_replicas").items()
+    assert name == "pi1", said
+    assert (asked["brokers"], asked["replication_factor"], asked["throttle"]) == ([1, 2, 3], 3, 5 * 1048576)
+    declared = {topic["name"]: topic["replication_factor"] for topic in asked["topics"]}
+    assert (declared["telemetry"], declared["fixed"]) == (3, 2)
+    ((name, (config,)),) = given(hosts, "kafka_cluster_config").items()
+    assert (name, config["configs"]) == ("pi1", {"min.insync.replicas": 2})
+
+
+def test_where_a_topic_waits_nobody_asks_for_two_in_sync(tmp_path: Path) -> None:
+    own = {"__transaction_state": 1}
+    hosts, said = grown(tmp_path, {**DONE, "complete": False, "own_min_insync_replicas": own})
+    assert given(hosts, "kafka_replicas"), said
+    assert given(hosts, "kafka_cluster_config") == {}
+    assert given(hosts, "kafka_topics") == {}
+
+
+def test_to_ask_for_one_in_sync_nothing_has_to_be_there(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, {**DONE, "complete": False}, kraft_broker_min_insync_replicas=1)
+    ((_name, (config,)),) = given(hosts, "kafka_cluster_config").items()
+    assert config["configs"] == {"min.insync.replicas": 1}, said
+
+
+def test_kafkas_own_topics_ask_for_as_many(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, {**DONE, "own_min_insync_replicas": {"__transaction_state": 1}})
+    ((name, (asked,)),) = given(hosts, "kafka_topics").items()
+    assert name == "pi1", said
+    assert asked["topics"] == [{"name": "__transaction_state", "configs": {"min.insync.replicas": 2}, "internal": True}]
+
+
+def test_where_replicas_cannot_be_had_no_other_host_goes_further(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, {"failed": True, "msg": "Broker 2 is throttled by somebody else."})
+    assert list(given(hosts, "kafka_replicas")) == ["pi1"]
+    assert given(hosts, "kafka_cluster_config") == {}
+    assert all(f"{name} goes no further, since pi1 could not give the topics" in said for name in ("pi2", "pi3"))
+
+
+def test_it_is_said_how_far_the_copies_are(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, UNDER_WAY, UNDER_WAY, DONE)
+    assert len(given(hosts, "kafka_replicas")["pi1"]) == 3, said
+    assert said.count("pi1: 1.0 of 2.0 MiB copied; ") == 2
+    assert given(hosts, "kafka_cluster_config")
+
+
+def test_one_broker_has_nothing_to_copy(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, DONE, count=1, topics_declared=[])
+    assert given(hosts, "kafka_replicas") == {}, said
+    assert given(hosts, "kafka_cluster_config")["pi1"][0]["configs"] == {"min.insync.replicas": 1}
+
+
+def test_more_replicas_than_brokers_are_refused_before_anything_changes(tmp_path: Path) -> None:
+    hosts, said = grown(tmp_path, DONE, topics_declared=[{"name": "wide", "replication_factor": 4}])
+    assert "topics_declared asks for more replicas than the 3 brokers" in said
+    assert "for wide. Declare 3 at most" in said
+    assert given(hosts, "kafka_replicas") == {}
