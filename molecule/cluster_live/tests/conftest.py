@@ -1,4 +1,4 @@
-"""Three deployed Pis that are one cluster, and messages that flow through all that is done to it."""
+"""Three Pis, of which one is deployed, and messages that flow through all that is done to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.hosts import growing
 from tests.hosts.cluster import Nodes
 from tests.hosts.flow import Flow
 
@@ -20,7 +21,9 @@ def nodes() -> Nodes:
 
 @pytest.fixture(scope="session")
 def flow(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
-    """Messages that flow from the first test on."""
+    """Deploy one Pi, and let messages flow from then on."""
+    assert growing.deploy_alone(nodes).code == 0
+    growing.fill(nodes, 8)
     flow = Flow(nodes, tmp_path_factory.mktemp("flow") / "ledger")
     flow.start()
     yield flow

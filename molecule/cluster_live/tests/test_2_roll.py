@@ -11,5 +11,5 @@ from tests.hosts.play import playbook
 def test_rolling_restart(nodes: Nodes, flow: Flow) -> None:
     with flow.step("rolling restart of three nodes"):
         run = playbook(nodes.name, book=roll.BOOK)
-    assert run.code == 0
+        assert run.code == 0
     print(roll.Rolled.of(run))

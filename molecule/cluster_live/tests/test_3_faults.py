@@ -14,14 +14,12 @@ PAUSE_S = 30
 
 
 def test_a_leader_is_killed(nodes: Nodes, flow: Flow) -> None:
-    nodes.await_whole()
     killed = next(node for node in nodes.leaders(TOPIC) if node != nodes.active_controller())
     with flow.step(f"SIGKILL of a leader (node {killed})"):
         faults.killed(nodes, killed)
 
 
 def test_the_active_controller_is_killed(nodes: Nodes, flow: Flow) -> None:
-    nodes.await_whole()
     killed = nodes.active_controller()
     with flow.step(f"SIGKILL of the active controller (node {killed})"):
         faults.killed(nodes, killed)
@@ -35,7 +33,6 @@ def test_each_node_is_killed_in_turn(nodes: Nodes, flow: Flow, node: int) -> Non
 
 
 def test_a_leader_stands_still_and_goes_on(nodes: Nodes, flow: Flow) -> None:
-    nodes.await_whole()
     still = nodes.leader(TOPIC, 0)
     with flow.step(f"SIGSTOP of a leader for {PAUSE_S} s (node {still})"), faults.standing_still(nodes, still):
         nodes.await_leader(TOPIC, 0, other_than=still)
@@ -44,7 +41,6 @@ def test_a_leader_stands_still_and_goes_on(nodes: Nodes, flow: Flow) -> None:
 
 @pytest.mark.parametrize("active", [True, False], ids=["the active controller and another", "two others"])
 def test_the_network_between_two_nodes_is_cut(nodes: Nodes, flow: Flow, active: bool) -> None:
-    nodes.await_whole()
     controller = nodes.active_controller()
     others = [node for node in (1, 2, 3) if node != controller]
     one, other = (controller, others[0]) if active else (others[0], others[1])
