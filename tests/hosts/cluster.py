@@ -95,6 +95,10 @@ class Nodes:
         ]
         return int(found)
 
+    def leaders(self, topic: str) -> set[int]:
+        """The brokers that lead a partition of a topic."""
+        return {int(one["leader_id"]) for one in self.partitions() if one["topic"] == topic}
+
     def await_leader(self, topic: str, partition: int, other_than: int) -> None:
         """Wait until another broker leads: the controller must first miss the heartbeats of the one that is gone."""
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import host, traffic
+from . import host, package, traffic
 from .cluster import TOPIC, Nodes
+from .deployed import DATA, wait_until
+
+SECONDS = 180
+SMALL_MB = 600
+# What Kafka still has on a small disk that is about to be full.
+LEFT_MB = 40
 
 
 def leader_killed(nodes: Nodes, path: Path, *, active: bool | None = None) -> float:
@@ -40,3 +50,87 @@ def choose(nodes: Nodes, active: bool | None) -> tuple[int, int]:
     leaders = [(number, nodes.leader(TOPIC, number)) for number in range(3)]
     controller = nodes.active_controller()
     return next((one for one in leaders if active in (None, one[1] == controller)), leaders[0])
+
+
+def killed(nodes: Nodes, node: int) -> None:
+    """SIGKILL a node, and wait until systemd has started it again and it serves."""
+    pi, run = nodes.of(node), "systemctl show kafka.service --property InvocationID --value"
+    before = host.as_root(pi, run)
+    host.as_root(pi, "systemctl kill --signal=SIGKILL kafka.service")
+    wait_until(lambda: host.as_root(pi, run) != before, SECONDS, f"node {node} is started again")
+    wait_until(lambda: is_active(pi), SECONDS, f"node {node} serves again")
+
+
+@contextlib.contextmanager
+def standing_still(nodes: Nodes, node: int) -> Iterator[None]:
+    """SIGSTOP a node, and let it go on in the end."""
+    host.as_root(nodes.of(node), "systemctl kill --signal=SIGSTOP kafka.service")
+    try:
+        yield
+    finally:
+        host.as_root(nodes.of(node), "systemctl kill --signal=SIGCONT kafka.service")
+
+
+@contextlib.contextmanager
+def cut(nodes: Nodes, one: int, other: int) -> Iterator[None]:
+    """Drop what two nodes send to each other, without a word to either; all others reach both."""
+    pairs = [(nodes.of(one), nodes.of(other)), (nodes.of(other), nodes.of(one))]
+    for pi, peer in pairs:
+        firewall(pi, "--insert", peer)
+    try:
+        yield
+    finally:
+        for pi, peer in pairs:
+            firewall(pi, "--delete", peer)
+
+
+def firewall(pi: host.Host, change: str, peer: host.Host) -> None:
+    """Insert or delete the rule by which a host drops what a peer sends; the program is this machine's."""
+    package.ensure({"iptables": "iptables"})
+    found = host.inspect(pi.container)
+    assert found, f"there is no {pi.container}"
+    namespace = f"--net=/proc/{found['State']['Pid']}/ns/net"
+    rule = ["iptables", change, "INPUT", "--source", peer.address, "--jump", "DROP"]
+    subprocess.run(package.as_root(["nsenter", namespace, *rule]), check=True, timeout=60)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A small file system for the records of a node."""
+
+    pi: host.Host
+
+    def fill(self) -> None:
+        """Leave little, and wait until Kafka has used it and ended."""
+        free = int(host.as_root(self.pi, f"df --output=avail -B1M {DATA} | tail -1"))
+        host.as_root(self.pi, f"fallocate -l {free - LEFT_MB}M {DATA}/somebody-elses")
+        told = "systemctl show kafka.service --property StatusText --value"
+        held = "held back until"
+        wait_until(lambda: host.as_root(self.pi, told).startswith(held), SECONDS, "the full disk ends the broker")
+
+    def relieve(self) -> None:
+        """Remove what fills it, and wait until Kafka has come back by itself."""
+        host.as_root(self.pi, f"rm {DATA}/somebody-elses")
+        wait_until(lambda: is_active(self.pi), SECONDS, "the broker comes back")
+
+
+@contextlib.contextmanager
+def small_disk(nodes: Nodes, node: int) -> Iterator[Disk]:
+    """Move the records of a node to a small file system, and back in the end: with all that came meanwhile."""
+    pi = nodes.of(node)
+    small = f"mkdir {DATA} && mount -t tmpfs -o size={SMALL_MB}m small {DATA}"
+    host.as_root(pi, f"systemctl stop kafka && mv {DATA} {DATA}.large && {small}")
+    move = f"chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka"
+    host.as_root(pi, f"cp -a {DATA}.large/. {DATA}/ && {move}")
+    try:
+        nodes.await_whole()
+        yield Disk(pi)
+    finally:
+        copy = f"rm -r {DATA}.large && cp -a {DATA} {DATA}.large"
+        host.as_root(pi, f"systemctl stop kafka && {copy} && umount {DATA} && rmdir {DATA} && mv {DATA}.large {DATA}")
+        host.as_root(pi, move)
+
+
+def is_active(pi: host.Host) -> bool:
+    """Whether the broker of a host serves clients, as its unit says."""
+    return host.as_root(pi, "systemctl is-active kafka || true").strip() == "active"

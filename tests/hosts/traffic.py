@@ -1,6 +1,6 @@
 """Numbered messages to a cluster, and a ledger of what was acknowledged.
 
-    python3 -m tests.hosts.traffic SERVERS TOPIC LEDGER
+    python3 -m tests.hosts.traffic SERVERS TOPIC LEDGER ACKS
 
 A process of its own, so that whatever happens to the cluster or to a test happens to nothing else. It sends message
 after message until it gets SIGTERM, waits for what is in flight, and ends. The ledger has a line for each message whose
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import re
 import signal
 import subprocess
@@ -55,7 +56,16 @@ class Ledger:
     @property
     def longest_gap(self) -> float:
         """For how many seconds a partition acknowledged nothing, of the partition that did so for the longest."""
-        return max(now - before for times in self.at.values() for before, now in itertools.pairwise(times))
+        return self.gap(-math.inf, math.inf)
+
+    def gap(self, begin: float, end: float) -> float:
+        """For how many seconds a partition acknowledged nothing, at the longest, at some time within a span."""
+        return max(
+            now - before
+            for times in self.at.values()
+            for before, now in itertools.pairwise(times)
+            if now > begin and before < end
+        )
 
 
 def judge(ledger: Ledger, stored: dict[tuple[int, int], int]) -> list[str]:
@@ -77,9 +87,9 @@ def judge(ledger: Ledger, stored: dict[tuple[int, int], int]) -> list[str]:
 
 
 @contextlib.contextmanager
-def sent(servers: list[str], topic: str, path: Path) -> Iterator[None]:
+def sent(servers: list[str], topic: str, path: Path, acks: str = "all") -> Iterator[None]:
     """Send while the body runs; at its end all messages have their line in the ledger."""
-    command = [sys.executable, "-m", "tests.hosts.traffic", ",".join(servers), topic, str(path)]
+    command = [sys.executable, "-m", "tests.hosts.traffic", ",".join(servers), topic, str(path), acks]
     process = subprocess.Popen(command, cwd=cache.REPOSITORY)
     try:
         await_lines(path, PER_SECOND)
@@ -116,13 +126,13 @@ def stored(pi: host.Host, topic: str) -> dict[tuple[int, int], int]:
     return {(int(partition), int(offset)): int(number) for partition, offset, number in found}
 
 
-def main(servers: str, topic: str, path: str) -> None:
+def main(servers: str, topic: str, path: str, acks: str) -> None:
     over: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: over.append(number))
     producer = KafkaProducer(
         bootstrap_servers=servers.split(","),
-        acks="all",
-        enable_idempotence=True,
+        acks=acks if acks == "all" else int(acks),
+        enable_idempotence=acks == "all",
         delivery_timeout_ms=SECONDS_TO_DELIVER * 1000,
         request_timeout_ms=5000,
         # As Kafka's own producer has it and the bridge; kafka-python's 30 s would be its gap and not Kafka's.
