@@ -93,7 +93,11 @@ SHARDS = {
         ),
         covers=("cluster in short",),
     ),
-    "mutations": Shard(("mutations",), ("tests/mutations/*",), covers=("mutations of the change",)),
+    "mutations": Shard(
+        ("mutations",), ("tests/mutations/__*__.py", "tests/mutations/mutation.py"), covers=("mutations of the change",)
+    ),
+    "cluster_live": Shard(("molecule cluster_live",), ("molecule/cluster_live/*", "tests/hosts/flow.py")),
+    "guard": Shard(("guard",), ("tests/guard/*", "tests/e2e/quorum.py")),
     "bootstrap": Shard(
         ("bootstrap",),
         ("tests/bootstrap/*", "plugins/filter/cluster_plan.py", "plugins/modules/kraft_format.py"),

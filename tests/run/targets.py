@@ -23,6 +23,7 @@ SHORT = "cluster in short"
 MUTATED = "mutations of the change"
 CLUSTERS = ("bootstrap", "growth", "regrowth", "shapes", "faults", "roll")
 BRIDGE = "bridge"
+GUARD = "guard"
 BROWSER = "browser"
 ALERTING = "alerting"
 # What every change has to pass; one of the shards comes to it.
@@ -53,13 +54,14 @@ TARGETS = {
     "hosts": ("hosts",),
     "bare": ("bare",),
     BRIDGE: (BRIDGE,),
+    GUARD: (GUARD,),
     BROWSER: (BROWSER,),
     "load": ("load",),
     ALERTING: (ALERTING,),
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
-    "molecule": ("molecule default", "molecule pi", "molecule field", "molecule gateway", "molecule cluster"),
+    "molecule": tuple(f"molecule {name}" for name in ("default", "pi", "field", "gateway", "cluster", "cluster_live")),
     **{name: (name,) for name in CLUSTERS},
     "test-arm64": ("molecule arm64",),
     "bench": ("bench",),
@@ -126,6 +128,8 @@ def checks() -> list[Stage]:
         scenario("field", 1800),
         scenario("gateway", 2400),
         scenario("cluster", 2400),
+        scenario("cluster_live", 2400),
+        check(GUARD, [*MODULES, f"tests/{GUARD}"], 1200, ("archive",), live=True),
         *(check(name, ["pytest", "-v", "--exitfirst", f"tests/{name}"], 2400, MACHINE, live=True) for name in CLUSTERS),
         check(BRIDGE, [*MODULES, f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
