@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kafka.admin import ConfigResource
+from ansible_collections.raspi.kafka.plugins.module_utils._kafka import BROKER, describe_configs
 
 from tests.hosts import cut_off, roll, traffic
 from tests.hosts.cluster import TOPIC, Nodes
@@ -17,12 +17,10 @@ THREADS = "num.io.threads"
 QUEUE = "queued.max.requests"
 
 
-def in_force(nodes: Nodes, key: str) -> list[str]:
+def in_force(nodes: Nodes, key: str) -> list[str | None]:
     """What each broker says that it does."""
     with nodes.admin() as admin:
-        brokers = [ConfigResource("broker", str(number)) for number in (1, 2, 3)]
-        told = admin.describe_configs(brokers)["broker"]
-    return [told[str(number)][key]["value"] for number in (1, 2, 3)]
+        return [describe_configs(admin, BROKER, [str(node)], node)[str(node)][key].value for node in (1, 2, 3)]
 
 
 def restarted(before: list[str], after: list[str]) -> list[str]:
