@@ -14,8 +14,6 @@ from .deployed import DATA, wait_until
 
 SECONDS = 180
 SMALL_MB = 600
-# What Kafka still has on a small disk that is about to be full.
-LEFT_MB = 40
 
 
 def leader_killed(nodes: Nodes, path: Path, *, active: bool | None = None) -> float:
@@ -101,9 +99,8 @@ class Disk:
     pi: host.Host
 
     def fill(self) -> None:
-        """Leave little, and wait until Kafka has used it and ended."""
-        free = int(host.as_root(self.pi, f"df --output=avail -B1M {DATA} | tail -1"))
-        host.as_root(self.pi, f"fallocate -l {free - LEFT_MB}M {DATA}/somebody-elses")
+        """Leave nothing, and wait until Kafka has noticed and ended."""
+        host.as_root(self.pi, f"cat /dev/zero > {DATA}/somebody-elses 2>/dev/null || true")
         told = "systemctl show kafka.service --property StatusText --value"
         held = "held back until"
         wait_until(lambda: host.as_root(self.pi, told).startswith(held), SECONDS, "the full disk ends the broker")
