@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SHOWN = 3  # states of ISR in a sentence
+STALL_MS = 5000  # a process that writes to a card may do nothing else for so long, and still be there
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class State:
         """Whether a node reads the metadata log, as its process does for as long as it lives."""
         replica = self.replica(node)
         lag = replica.fetch_lag_ms if replica else None
-        return lag is not None and lag < self.fetch_timeout_ms
+        return lag is not None and lag < max(self.fetch_timeout_ms, STALL_MS)
 
     def serves(self, node: int) -> bool:
         return self.fenced.get(node) is False

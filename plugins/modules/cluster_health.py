@@ -37,7 +37,8 @@ options:
   fetch_timeout_ms:
     description:
       - C(controller.quorum.fetch.timeout.ms) of the cluster in milliseconds (1000 to 300000). A voter that lags behind
-        the active controller by less counts as caught up, and a node that fetched within that time as one that runs.
+        the active controller by less counts as caught up, and a node that fetched within that time, or within 5 s if that
+        is more, as one that runs.
       - For so long it also waits for the active controller to answer, unless O(request_timeout_ms) is less.
     type: int
     default: 5000
@@ -208,7 +209,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.raspi.kafka.plugins.module_utils._gate import State, Verdict, judge, progressed, state_of
+from ansible_collections.raspi.kafka.plugins.module_utils._gate import STALL_MS, State, Verdict, judge, progressed, state_of
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     ASK_AGAIN,
     CONNECTION_ARGSPEC,
@@ -274,7 +275,7 @@ def ask(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> State:
         "cluster": admin.describe_cluster(),
         "topics": topics,
         "min_isr": {name: int(entries[MIN_ISR].value or 1) for name, entries in configs.items()},
-        **ask_quorum(admin, min(params["fetch_timeout_ms"], params["request_timeout_ms"])),
+        **ask_quorum(admin, min(max(params["fetch_timeout_ms"], STALL_MS), params["request_timeout_ms"])),
     }
     return state_of(answers, params["fetch_timeout_ms"])
 

@@ -44,10 +44,10 @@ def leader_killed(nodes: Nodes, path: Path, *, active: bool | None = None) -> fl
 
 
 def choose(nodes: Nodes, active: bool | None) -> tuple[int, int]:
-    """A partition and its leader; three partitions on three nodes have three leaders."""
+    """A partition and its leader; three partitions of a new topic on three nodes have three leaders."""
     leaders = [(number, nodes.leader(TOPIC, number)) for number in range(3)]
     controller = nodes.active_controller()
-    return next((one for one in leaders if active in (None, one[1] == controller)), leaders[0])
+    return next(one for one in leaders if active in (None, one[1] == controller))
 
 
 def killed(nodes: Nodes, node: int) -> None:
