@@ -37,8 +37,8 @@ options:
   fetch_timeout_ms:
     description:
       - C(controller.quorum.fetch.timeout.ms) of the cluster in milliseconds (1000 to 300000). A voter that lags behind
-        the active controller by less counts as caught up, and a node that fetched within that time, or within 5 s if that
-        is more, as one that runs.
+        the active controller by less counts as caught up, and a node that fetched within that time as one that runs,
+        or within 5 s if that is more.
       - For so long it also waits for the active controller to answer, unless O(request_timeout_ms) is less.
     type: int
     default: 5000
@@ -209,7 +209,14 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.raspi.kafka.plugins.module_utils._gate import STALL_MS, State, Verdict, judge, progressed, state_of
+from ansible_collections.raspi.kafka.plugins.module_utils._gate import (
+    STALL_MS,
+    State,
+    Verdict,
+    judge,
+    progressed,
+    state_of,
+)
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     ASK_AGAIN,
     CONNECTION_ARGSPEC,
