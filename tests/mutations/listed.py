@@ -901,7 +901,7 @@ MUTATIONS = [
         (
             "a lost quorum fails the task",
             "test_no_active_controller_is_a_sentence_that_stays_the_same[error0]",
-            '        return {"quorum": None, "no_quorum": no_quorum(error)}',
+            '        return {"quorum": None, "no_quorum": no_quorum(error), "adding": {}}',
             "        raise",
         ),
         (
@@ -933,6 +933,12 @@ MUTATIONS = [
             "test_a_node_that_may_not_stop_fails_the_task_with_what_is_known",
             "    if not verdict.may_stop:\n",
             "    if False:\n",
+        ),
+        (
+            "a broker is held by copies that go on only behind its restart",
+            "test_a_broker_is_not_held_by_copies_that_are_only_being_made[adding0-True]",
+            'without_copies(topics, judged_by.pop("adding"))',
+            'without_copies(topics, judged_by.pop("adding") and {})',
         ),
     ),
     *of(
@@ -1868,6 +1874,18 @@ MUTATIONS = [
             "test_a_throttle_that_is_refused_is_a_sentence",
             "        if refused:\n            raise ExpectedError(",
             "        if False:\n            raise ExpectedError(",
+        ),
+        (
+            "a replica that is added does not count although it is in sync",
+            "test_a_replica_that_is_added_counts_once_it_is_in_sync",
+            'return broker in one["isr_nodes"] or broker not in',
+            "return broker not in",
+        ),
+        (
+            "a refusal to tell the moves is taken for none",
+            "test_what_is_added_is_not_known_where_nobody_tells_it",
+            "raise for_code(response.error_code)(response.error_message)\n    return {",
+            "pass\n    return {",
         ),
     ),
     *of(
@@ -3930,6 +3948,12 @@ MUTATIONS = [
             "test_a_dry_run_moves_nothing_and_waits_for_nothing",
             "if moved and not module.check_mode:",
             "if moved:",
+        ),
+        (
+            "what a growth copies is waited for",
+            "test_what_a_growth_copies_to_it_is_not_waited_for",
+            'return without_copies(admin.describe_topics(), being_added(admin, params["request_timeout_ms"]))',
+            "return admin.describe_topics()",
         ),
     ),
     *of(
