@@ -3652,6 +3652,22 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/kraft_broker/vars/main.yml",
+        "test_growth.py",
+        (
+            "a factor of null is taken for a number",
+            "test_a_factor_may_be_null_or_a_text",
+            "| selectattr('replication_factor', 'defined') | rejectattr('replication_factor', 'none') }}",
+            "| selectattr('replication_factor', 'defined') }}",
+        ),
+        (
+            "a factor that is a text is compared with a number",
+            "test_a_text_of_more_replicas_than_brokers_is_refused",
+            "map(attribute='replication_factor') | map('int')))) }}",
+            "map(attribute='replication_factor')))) }}",
+        ),
+    ),
+    *of(
         "roles/kraft_broker/tasks/preflight.yml",
         "test_refusals.py",
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,9 @@ TOPICS = [{"name": "telemetry", "partitions": 4}, {"name": "fixed", "replication
 
 def grown(root: Path, *told: dict[str, Any], count: int = 3, **variables: Any) -> tuple[list[Host], str]:
     """Some brokers that are one cluster, in which kafka_replicas answers so; and what their owner reads."""
-    given = {"topics_declared": TOPICS, **variables}
-    hosts = [pi(root, f"pi{number}", number, {"kafka_replicas": list(told)}, **given) for number in range(1, count + 1)]
-    answers = ["-e", '{"kraft_broker_answers": true}']
-    _code, said = played(root, inventory(brokers=hosts, controllers=hosts), PARTS, *answers)
+    hosts = [pi(root, f"pi{number}", number, {"kafka_replicas": list(told)}) for number in range(1, count + 1)]
+    extra = json.dumps({"kraft_broker_answers": True, "topics_declared": TOPICS, **variables})
+    _code, said = played(root, inventory(brokers=hosts, controllers=hosts), PARTS, "-e", extra)
     return hosts, said
 
 
@@ -92,3 +92,18 @@ def test_more_replicas_than_brokers_are_refused_before_anything_changes(tmp_path
     assert "topics_declared asks for more replicas than the 3 brokers" in said
     assert "for wide. Declare 3 at most" in said
     assert given(hosts, "kafka_replicas") == {}
+
+
+def test_a_factor_may_be_null_or_a_text(tmp_path: Path) -> None:
+    """As `null` says that it is left out, and as ansible-core 2.17 makes a text of "{{ groups.brokers | length }}"."""
+    factors = {"left": None, "two": "2", "one": 1}
+    topics = [{"name": name, "replication_factor": factor} for name, factor in factors.items()]
+    hosts, _said = grown(tmp_path, DONE, topics_declared=topics)
+    ((_name, (asked,)),) = given(hosts, "kafka_replicas").items()
+    declared = {topic["name"]: topic["replication_factor"] for topic in asked["topics"]}
+    assert {name: declared[name] for name in factors} == {"left": 3, "two": 2, "one": 1}
+
+
+def test_a_text_of_more_replicas_than_brokers_is_refused(tmp_path: Path) -> None:
+    _hosts, said = grown(tmp_path, DONE, topics_declared=[{"name": "wide", "replication_factor": "4"}])
+    assert "for wide. Declare 3 at most" in said
