@@ -398,11 +398,7 @@ def told(cluster: Cluster, growth: Growth, wish: Wish, params: Mapping[str, t.An
             if name not in wish.aims
             and any(len(one.replicas) < params["replication_factor"] for one in topic.partitions.values())
         ),
-        "own_min_insync_replicas": {
-            name: topic.min_isr
-            for name, topic in sorted(cluster.topics.items())
-            if topic.internal and topic.has_min_isr
-        },
+        "own_min_insync_replicas": own_min_isr(cluster),
         "shares": shares({**now, **growth.placed}.values(), wish.brokers),
         "diff": {
             "before": replicas_by_topic((key, now[key]) for key in growth.placed),

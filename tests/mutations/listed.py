@@ -1765,6 +1765,12 @@ MUTATIONS = [
             '"complete": not growth.waiting,',
             '"complete": True,',
         ),
+        (
+            "what is lowered for a while is told as what Kafka's own topics ask for",
+            "test_a_min_insync_replicas_that_was_lowered_is_told_as_it_will_be",
+            "max(topic.min_isr, topic.mark.min_isr if topic.mark else 0)",
+            "topic.min_isr",
+        ),
     ),
     *of(
         "plugins/module_utils/_growth.py",

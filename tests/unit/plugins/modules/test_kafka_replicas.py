@@ -15,7 +15,6 @@ from ansible_collections.raspi.kafka.plugins.modules.kafka_replicas import (
     check_growth,
     finish,
     foreseen,
-    own_min_isr,
     told,
     wish_of,
 )
@@ -148,7 +147,9 @@ def test_a_min_insync_replicas_that_was_lowered_is_told_as_it_will_be() -> None:
         none=topic(1, internal=True),
         declared=topic(1, own=True),
     )
-    assert own_min_isr(found) == {"own": 1, "lowered": 2}
+    wish = wish_of(params(), found)
+    result = told(found, plan(found, wish), wish, params())
+    assert result["own_min_insync_replicas"] == {"own": 1, "lowered": 2}
 
 
 def test_what_is_not_declared_and_has_fewer_replicas_is_named() -> None:
