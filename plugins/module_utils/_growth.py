@@ -48,8 +48,8 @@ class Growth:
     """What is noted at topics until all is done, by topic: of an interrupted run, and what this one adds."""
     noted: Mapping[str, Mapping[str, str | None]]
     """The configs of topics that have to be set before anything moves."""
-    waiting: tuple[str, ...]
-    """Sentences on what cannot be done now."""
+    waiting: Mapping[str, str]
+    """Topic -> a sentence on what cannot be done now."""
 
     @property
     def by_key(self) -> dict[Key, Partition]:
@@ -94,10 +94,10 @@ def listed(brokers: Iterable[int]) -> str:
 def plan(cluster: Cluster, wish: Wish) -> Growth:
     """What leads from `cluster` to `wish`, whatever an interrupted run has left."""
     up = [broker for broker in wish.brokers if cluster.fenced.get(broker) is False]
-    waiting, partitions = [], []
+    waiting, partitions = {}, []
     for name in sorted(wish.aims.keys() & cluster.topics.keys()):
         sentence, its = candidates(cluster, name, wish, up)
-        waiting += [sentence] if sentence else []
+        waiting |= {name: sentence} if sentence else {}
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     placed = place(partitions, up) if marked or has_grown(cluster, partitions, up) else {}
@@ -112,7 +112,7 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
             for name, (mark, lowered) in found.items()
             if mark != cluster.topics[name].mark or lowered is not None
         },
-        waiting=tuple(waiting),
+        waiting=waiting,
     )
 
 

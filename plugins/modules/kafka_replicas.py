@@ -104,6 +104,12 @@ waiting:
   type: list
   elements: str
   sample: ["Topic telemetry waits with fewer than 3 replicas: broker 3 does not serve."]
+waiting_topics:
+  description: The topics of RV(waiting), by name. They do not have the replicas that are declared.
+  returned: success
+  type: list
+  elements: str
+  sample: [telemetry]
 complete:
   description: Whether no topic waits, so that C(min.insync.replicas) can be raised.
   returned: success
@@ -390,7 +396,8 @@ def told(cluster: Cluster, growth: Growth, wish: Wish, params: Mapping[str, t.An
     return {
         "changed": bool(growth.marks),
         "actions": describe(growth, cluster),
-        "waiting": list(growth.waiting),
+        "waiting": list(growth.waiting.values()),
+        "waiting_topics": list(growth.waiting),
         "complete": not growth.waiting,
         "left_alone": sorted(
             name

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plays import Host
+from plays import Host, run
 from test_clusters import inventory, pi, played
 
 PARTS = ["preflight", "grow", "cluster_defaults"]
@@ -15,6 +15,7 @@ DONE: dict[str, Any] = {
     "done": True,
     "complete": True,
     "waiting": [],
+    "waiting_topics": [],
     "own_min_insync_replicas": {},
     "limit": 9,
 }
@@ -107,3 +108,29 @@ def test_a_factor_may_be_null_or_a_text(tmp_path: Path) -> None:
 def test_a_text_of_more_replicas_than_brokers_is_refused(tmp_path: Path) -> None:
     _hosts, said = grown(tmp_path, DONE, topics_declared=[{"name": "wide", "replication_factor": "4"}])
     assert "for wide. Declare 3 at most" in said
+
+
+# --- topics
+
+
+def declared(root: Path, told: dict[str, Any], *arguments: str) -> dict[str, int | None]:
+    """Topic -> the factor that kafka_topics is told, behind a growth that has ended so."""
+    one = pi(root, "pi1", 1, {"kafka_topics": [{"created": [], "deleted": [], "grown": [], "altered": {}}]})
+    extra = {"__kraft_broker_grown": told, "topics_declared": TOPICS, "topics_bootstrap_servers": ["pi1:9092"]}
+    book = [{"hosts": "pis", "gather_facts": False, "roles": ["raspi.kafka.topics"]}]
+    (root / "book.yml").write_text(json.dumps(book))
+    extra_vars = ["-e", json.dumps(extra)]
+    code, said = run(root, inventory(brokers=[one]), *extra_vars, *arguments, book=str(root / "book.yml"))
+    assert code == 0, said
+    (asked,) = one.given("kafka_topics")
+    return {topic["name"]: topic.get("replication_factor") for topic in asked["topics"]}
+
+
+def test_a_topic_that_waits_is_not_asked_for_the_factor_that_it_cannot_have_yet(tmp_path: Path) -> None:
+    waits = {**DONE, "complete": False, "waiting_topics": ["fixed"]}
+    assert declared(tmp_path / "waits", waits) == {"telemetry": None, "fixed": None}
+    assert declared(tmp_path / "done", DONE) == {"telemetry": None, "fixed": 2}
+
+
+def test_in_a_dry_run_no_topic_is_asked_for_what_it_would_have_by_then(tmp_path: Path) -> None:
+    assert declared(tmp_path, DONE, "--check") == {"telemetry": None, "fixed": None}

@@ -75,12 +75,12 @@ def test_a_topic_gets_its_replicas_and_is_marked_before() -> None:
     assert found.noted["a"] == {LEADERS: f"0:1,0:{NO_BROKER},1:1", FOLLOWERS: "0:2,0:3,1:2,1:3"}
     assert mark_of(found.noted["a"]) == found.marks["a"]
     assert found.bytes_to_copy == 4 * MIB
-    assert found.waiting == ()
+    assert found.waiting == {}
 
 
 def test_nothing_is_to_do_where_all_is_as_it_shall_be() -> None:
     found = grown(cluster(a=topic(at(1, 2, 3), at(3, 1, 2), at(2, 3, 1))), a=3)
-    assert found == Growth(found.partitions, {}, {}, {}, ())
+    assert found == Growth(found.partitions, {}, {}, {}, {})
 
 
 def test_a_topic_that_is_not_named_is_left_alone_and_one_that_is_not_there_is_no_failure() -> None:
@@ -111,14 +111,14 @@ def test_a_broker_that_has_only_topics_which_are_not_named_is_no_reason() -> Non
 
 def test_a_topic_waits_for_brokers_and_others_do_not() -> None:
     found = grown(cluster({3}, a=topic(at(1)), b=topic(at(1))), a=3, b=2)
-    assert found.waiting == ("Topic a waits with fewer than 3 replicas: broker 3 does not serve.",)
+    assert found.waiting == {"a": "Topic a waits with fewer than 3 replicas: broker 3 does not serve."}
     assert [key for key, _new in found.placed.items()] == [("b", 0)]
     assert sorted(found.placed["b", 0]) == [1, 2]
 
 
 def test_a_partition_with_a_replica_that_is_down_is_left_as_it_is() -> None:
     found = grown(cluster({3}, a=topic(at(3), at(1))), a=2)
-    assert found.waiting == ("1 partition of topic a wait with too few replicas for broker 3.",)
+    assert found.waiting == {"a": "1 partition of topic a wait with too few replicas for broker 3."}
     assert list(found.placed) == [("a", 1)]
 
 
@@ -130,7 +130,7 @@ def test_while_a_broker_is_down_nothing_is_spread_anew_over_the_others() -> None
 
 def test_where_a_broker_is_down_that_no_topic_lacks_nothing_waits() -> None:
     found = grown(cluster({3}, a=topic(at(1, 2, 3), at(2, 3, 1), at(3, 1, 2))), a=3)
-    assert (found.waiting, found.placed) == ((), {})
+    assert (found.waiting, found.placed) == ({}, {})
 
 
 # --- min.insync.replicas

@@ -162,7 +162,7 @@ def test_where_a_topic_waits_it_is_not_complete() -> None:
     down = replace(cluster(a=topic(1)), fenced={1: False, 2: False, 3: True})
     wish = wish_of(params(), down)
     result = told(down, plan(down, wish), wish, params())
-    assert (result["complete"], result["changed"]) == (False, False)
+    assert (result["complete"], result["waiting_topics"], result["changed"]) == (False, ["a"], False)
 
 
 # --- the order of what is written
