@@ -74,6 +74,12 @@ class Progress:
     """Bytes of what they are copies of."""
     missing: int
     """Bytes that the copies lack."""
+    away: tuple[int, ...] = ()
+    """Registered brokers that take part and do not serve: their throttles cannot be taken away."""
+
+    @property
+    def is_done(self) -> bool:
+        return not self.left and not self.away
 
     def moved_since(self, before: Progress) -> bool:
         return self.left < before.left or self.missing < before.missing
@@ -202,6 +208,7 @@ def progress(cluster: Cluster, marks: Mapping[str, Mark]) -> Progress:
         copied=sum(copy for _source, copy in sizes),
         least=sum(source for source, _copy in sizes),
         missing=sum(max(0, source - copy) for source, copy in sizes),
+        away=tuple(sorted(broker for broker in named(marks) if cluster.fenced.get(broker))),
     )
 
 
@@ -210,10 +217,14 @@ def numbers(mark: Mark) -> list[int]:
     return sorted({number for number, _broker in mark.sources | mark.copies})
 
 
+def named(marks: Mapping[str, Mark]) -> set[int]:
+    """The brokers between which bytes flow, by the marks."""
+    return {broker for mark in marks.values() if mark.copies for _number, broker in mark.sources | mark.copies}
+
+
 def throttled_brokers(growth: Growth, cluster: Cluster) -> list[int]:
-    """The brokers between which bytes flow: all that a mark names and that serve."""
-    named = {broker for mark in growth.marks.values() if mark.copies for _number, broker in mark.sources | mark.copies}
-    return sorted(named & set(cluster.alive))
+    """Those of them that serve: each takes a throttle only for itself."""
+    return sorted(named(growth.marks) & set(cluster.alive))
 
 
 def describe(growth: Growth, cluster: Cluster) -> list[str]:

@@ -200,6 +200,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._growth import (
     Wish,
     counted,
     describe,
+    listed,
     mib,
     plan,
     progress,
@@ -322,15 +323,21 @@ def begin(admin: KafkaAdminClient, cluster: Cluster, growth: Growth, params: Map
     move(admin, growth.placed, params["request_timeout_ms"])
 
 
-def finish(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) -> None:
-    """Let the preferred leaders lead, and take throttles away; the marks last, by which they are known as ours."""
+def finish(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) -> bool:
+    """Let the preferred leaders lead, and take throttles away; the marks last, by which they are known as ours.
+
+    Returns whether that was all: of a broker that has just ended the throttle stays, and so do the marks.
+    """
     timeout_ms = params["request_timeout_ms"]
     elect(admin, growth, params)
     cluster = retry(lambda: look(admin), timeout_ms)
     set_rates(admin, [broker for broker in throttled_brokers(growth, cluster) if cluster.rates[broker]], None)
+    if progress(cluster, growth.marks).away:
+        return False
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     set_topics(admin, {name: released(mark) for name, mark in marked.items()})
     converge(lambda: retry(lambda: look(admin), timeout_ms), leftovers, params)
+    return True
 
 
 def leftovers(cluster: Cluster) -> list[str]:
@@ -355,10 +362,10 @@ def elect(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) 
 
 
 def attend(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) -> tuple[Progress, bool]:
-    """Look for a slice of time until nothing is left to copy; also returns whether nothing came nearer."""
+    """Look for a slice of time until nothing is left to do; also returns whether nothing came nearer."""
     deadline = time.monotonic() + SLICE_SECONDS
     first = now = progress(retry(lambda: look(admin), params["request_timeout_ms"]), growth.marks)
-    while now.left and time.monotonic() < deadline:
+    while not now.is_done and time.monotonic() < deadline:
         time.sleep(SECONDS_BETWEEN_LOOKS)
         now = progress(retry(lambda: look(admin), params["request_timeout_ms"]), growth.marks)
     return now, not now.moved_since(first)
@@ -368,13 +375,12 @@ def grow(admin: KafkaAdminClient, cluster: Cluster, growth: Growth, params: Mapp
     """Begin, wait for a slice of time, and finish if all is copied."""
     begin(admin, cluster, growth, params)
     reached, idle = attend(admin, growth, params)
-    if not reached.left:
-        finish(admin, growth, params)
     return {
-        "done": not reached.left,
+        "done": reached.is_done and finish(admin, growth, params),
         "waits_for": (
             f"{mib(reached.copied)} of {mib(reached.least)} copied, {reached.left} of "
             f"{counted(reached.partitions, 'partition')} left"
+            f"{', and the throttle of broker ' * bool(reached.away)}{listed(reached.away)}"
         ),
         "idle": idle,
         "bytes": {"copied": reached.copied, "least": reached.least, "ratio": reached.ratio},

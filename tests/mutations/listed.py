@@ -1771,6 +1771,12 @@ MUTATIONS = [
             "max(topic.min_isr, topic.mark.min_isr if topic.mark else 0)",
             "topic.min_isr",
         ),
+        (
+            "marks are released although a broker keeps its throttle",
+            "test_while_a_broker_is_away_that_is_throttled_the_marks_stay",
+            "    if progress(cluster, growth.marks).away:\n",
+            "    if False:\n",
+        ),
     ),
     *of(
         "plugins/module_utils/_growth.py",
@@ -1846,6 +1852,12 @@ MUTATIONS = [
             "test_it_comes_nearer_by_partitions_or_by_bytes",
             "self.missing < before.missing",
             "self.copied > before.copied",
+        ),
+        (
+            "a growth ends while a broker is away that is throttled",
+            "test_a_growth_is_not_done_while_a_broker_is_away_that_takes_part",
+            "return not self.left and not self.away",
+            "return not self.left",
         ),
     ),
     *of(

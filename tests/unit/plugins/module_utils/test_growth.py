@@ -222,6 +222,16 @@ def test_a_copy_that_is_not_in_sync_is_left_to_do() -> None:
     assert progress(behind, {"a": ALL}).left == 1
 
 
+def test_a_growth_is_not_done_while_a_broker_is_away_that_takes_part() -> None:
+    """Also one that has no replica left to be waited for: it keeps its throttle, and tells it when it is back."""
+    there = {"a": topic(at(1, 2), mark=ALL)}
+    found = progress(cluster({3}, **there), {"a": ALL})
+    assert (found.left, found.away, found.is_done) == (0, (3,), False)
+    assert progress(cluster(**there), {"a": ALL}).is_done
+    turned = Mark(frozenset({(0, 3)}), frozenset())
+    assert progress(cluster({3}, a=topic(at(1, 2), mark=turned)), {"a": turned}).is_done
+
+
 def test_a_topic_that_is_gone_is_not_waited_for() -> None:
     assert progress(cluster(), {"a": ALL}) == Progress(0, 0, 0, 0, 0)
 

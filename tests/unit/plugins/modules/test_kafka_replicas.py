@@ -15,6 +15,7 @@ from ansible_collections.raspi.kafka.plugins.modules.kafka_replicas import (
     check_growth,
     finish,
     foreseen,
+    grow,
     told,
     wish_of,
 )
@@ -209,7 +210,7 @@ def test_leaders_come_first_and_marks_go_last(calls: list[tuple[str, Any]], monk
     found = replace(cluster(a=topic(1, 2, 3, mark=MARK)), rates={1: THEIRS, 2: {}, 3: THEIRS})
     looks = iter([found, cluster(a=topic(1, 2, 3))])
     monkeypatch.setattr(kafka_replicas, "look", lambda _admin: next(looks))
-    finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
+    assert finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
     assert [name for name, _what in calls] == ["elect", "set_rates", "set_topics"]
     assert calls[1][1] == ([1, 3], None)
     assert MARK.min_isr == UNTOUCHED
@@ -227,3 +228,26 @@ def test_where_nothing_was_copied_a_throttle_is_of_somebody_else_and_stays(
     monkeypatch.setattr(kafka_replicas, "look", lambda _admin: next(looks))
     finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
     assert ("set_rates", ([], None)) in calls
+
+
+def test_while_a_broker_is_away_that_is_throttled_the_marks_stay(
+    calls: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them its throttle would be somebody else's for the next growth."""
+    found = cluster(a=topic(1, 2, 3, mark=MARK))
+    down = replace(found, fenced={1: False, 2: False, 3: True}, rates={1: THEIRS, 2: THEIRS})
+    monkeypatch.setattr(kafka_replicas, "look", lambda _admin: down)
+    assert not finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
+    assert calls == [("elect", None), ("set_rates", ([1, 2], None))]
+
+
+def test_a_growth_is_not_done_before_each_throttle_can_be_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cluster(a=topic(1, 2, mark=MARK))
+    growth = plan(found, wish_of(params({"name": "a", "replication_factor": 2}), found))
+    down = replace(found, fenced={1: False, 2: False, 3: True}, rates={1: THEIRS, 2: THEIRS})
+    monkeypatch.setattr(kafka_replicas, "begin", lambda *_all: None)
+    monkeypatch.setattr(kafka_replicas, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(kafka_replicas, "look", lambda _admin: down)
+    result = grow(None, down, growth, params())  # type: ignore[arg-type]
+    assert (result["done"], result["idle"]) == (False, True)
+    assert result["waits_for"].endswith("0 of 1 partition left, and the throttle of broker 3")
