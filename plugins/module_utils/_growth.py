@@ -103,7 +103,8 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
     waiting, partitions = {}, []
     for name in sorted(wish.aims.keys() & cluster.topics.keys()):
         sentence, its = candidates(cluster, name, wish, up)
-        waiting |= {name: sentence} if sentence else {}
+        sentences = [one for one in (sentence, told_of_others(name, cluster.topics[name])) if one]
+        waiting |= {name: " ".join(sentences)} if sentences else {}
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     placed = place(partitions, up) if marked or has_grown(cluster, partitions, up) else {}
@@ -134,15 +135,30 @@ def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> b
     return thin or (bool(partitions) and not set(up) <= has)
 
 
+def moved_by_others(topic: Topic) -> list[int]:
+    """The partitions that move and that no mark of ours names: the marks come first, so somebody else moves them."""
+    ours = numbers(topic.mark) if topic.mark else []
+    return [number for number, placed in topic.partitions.items() if placed.moves and number not in ours]
+
+
+def told_of_others(name: str, topic: Topic) -> str:
+    """Nothing is known then of what is in sync when; another run finds them where they shall be, or goes on."""
+    others = moved_by_others(topic)
+    if not others:
+        return ""
+    return f"{counted(len(others), 'partition')} of topic {name} wait until somebody else has moved them."
+
+
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:
     """The partitions of a topic that may be placed, and why others wait although they have too few replicas.
 
     While a broker is down only those with too few are: what is even without it would be uneven when it is back.
     """
-    aim = wish.aims[name]
+    aim, others = wish.aims[name], moved_by_others(cluster.topics[name])
     partitions = [
         Partition(name, number, placed.replicas, aim, cluster.size(name, number))
         for number, placed in cluster.topics[name].partitions.items()
+        if number not in others
     ]
     thin = [one for one in partitions if len(one.replicas) < aim]
     if aim > len(up):
@@ -168,8 +184,7 @@ def moves_by_topic(
     found: dict[str, list[Move]] = {}
     for one in partitions:
         now = cluster.topics[one.topic].partitions[one.number]
-        adopted = now.moves and not cluster.topics[one.topic].is_foreign
-        if one.key in placed or adopted:
+        if one.key in placed or now.moves:
             found.setdefault(one.topic, []).append((one.number, now, placed.get(one.key, one.replicas)))
     yield from found.items()
 

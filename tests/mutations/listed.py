@@ -1812,16 +1812,10 @@ MUTATIONS = [
             "movable = partitions",
         ),
         (
-            "what others move is marked",
-            "test_what_somebody_else_moves_and_throttles_is_left_to_them",
-            "adopted = now.moves and not cluster.topics[one.topic].is_foreign",
-            "adopted = now.moves",
-        ),
-        (
-            "what moves without a mark gets none",
-            "test_what_moves_without_a_mark_gets_one",
-            "adopted = now.moves and not cluster.topics[one.topic].is_foreign",
-            "adopted = False",
+            "what moves already and asks for too many is not lowered",
+            "test_what_moves_already_and_asks_for_more_than_it_has_is_lowered",
+            "if one.key in placed or now.moves:",
+            "if one.key in placed:",
         ),
         (
             "what an interrupted run has left is not found",
@@ -1858,6 +1852,12 @@ MUTATIONS = [
             "test_a_growth_is_not_done_while_a_broker_is_away_that_takes_part",
             "return not self.left and not self.away",
             "return not self.left",
+        ),
+        (
+            "what others move is taken for what is left of an interrupted run",
+            "test_what_somebody_else_moves_is_left_to_them_and_waited_for",
+            "if placed.moves and number not in ours]",
+            "if False]",
         ),
     ),
     *of(

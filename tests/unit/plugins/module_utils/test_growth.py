@@ -181,16 +181,23 @@ def test_what_moves_already_is_not_asked_for_again() -> None:
     assert found.marks == {"a": ALL}
 
 
-def test_what_moves_without_a_mark_gets_one() -> None:
-    found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), min_isr=2)), a=3)
+def test_what_moves_already_and_asks_for_more_than_it_has_is_lowered() -> None:
+    found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), min_isr=2, mark=ALL)), a=3)
     assert found.placed == {}
     assert found.marks["a"] == replace(ALL, min_isr=INHERITED)
     assert found.noted["a"][MIN_ISR] == "1"
 
 
-def test_what_somebody_else_moves_and_throttles_is_left_to_them() -> None:
-    found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), is_foreign=True)), a=3)
-    assert (found.placed, found.marks) == ({}, {})
+@pytest.mark.parametrize(
+    ("throttles", "mark"), [(False, None), (True, None), (False, Mark(frozenset({(1, 1)}), frozenset({(1, 2)})))]
+)
+def test_what_somebody_else_moves_is_left_to_them_and_waited_for(throttles: bool, mark: Mark | None) -> None:
+    """Also where another partition of the topic is ours; whoever moves it may throttle it elsewhere, or not at all."""
+    theirs = topic(moving(1, 2, adding={2}), at(1, 2, 3), mark=mark, is_foreign=throttles)
+    found = grown(cluster(a=theirs), a=3)
+    assert (found.placed, found.noted) == ({}, {})
+    assert found.marks == ({"a": mark} if mark else {})
+    assert found.waiting == {"a": "1 partition of topic a wait until somebody else has moved them."}
 
 
 def test_what_is_all_there_but_marked_is_finished() -> None:
