@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plays import Host, run
+import pytest
+import yaml
+from jinja2 import Environment
+from plays import REPOSITORY, Host, run
 from test_clusters import inventory, pi, played
 
 PARTS = ["preflight", "grow", "cluster_defaults"]
@@ -108,6 +111,25 @@ def test_a_factor_may_be_null_or_a_text(tmp_path: Path) -> None:
 def test_a_text_of_more_replicas_than_brokers_is_refused(tmp_path: Path) -> None:
     _hosts, said = grown(tmp_path, DONE, topics_declared=[{"name": "wide", "replication_factor": "4"}])
     assert "for wide. Declare 3 at most" in said
+
+
+# --- the summary
+
+
+@pytest.mark.parametrize(
+    ("replicas", "min_isr", "named"),
+    [(1, 2, ""), (2, 1, ""), (2, 2, "pair, other"), (3, 2, ""), (3, 3, "")],
+    ids=["one is enough of one", "one may fail", "none may fail", "two are left", "as asked for by its owner"],
+)
+def test_a_topic_that_a_restart_stops_since_the_cluster_asks_for_two_is_named(
+    replicas: int, min_isr: int, named: str
+) -> None:
+    (task,) = yaml.safe_load((REPOSITORY / "playbooks/tasks/summary.yml").read_text())
+    topics = [
+        {"name": name, "replication_factor": replicas, "min_insync_replicas": min_isr} for name in ("pair", "other")
+    ]
+    facts = {"__verify_cluster": {"topics": topics}, "_kraft_broker_replication_factor": "3"}
+    assert Environment(autoescape=True).from_string(task["vars"]["__summary_stopped"]).render(facts) == named
 
 
 # --- topics
