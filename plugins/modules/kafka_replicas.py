@@ -234,6 +234,7 @@ if t.TYPE_CHECKING:
 TOPIC_ARGSPEC = {"name": {"type": "str", "required": True}, "replication_factor": {"type": "int"}}
 SLICE_SECONDS = 15
 SECONDS_BETWEEN_LOOKS = 1.0
+FILLED = 0.9  # of what a disk has left, by copies
 LIMITS = {"throttle": (1024, 2**40), "patience": (1, 86400), "limit": (1, 604800), "replication_factor": (1, 32767)}
 REMEDY = (
     "What was begun goes on in the cluster, throttled as it is. Look whether all brokers run, whether they reach each "
@@ -290,14 +291,31 @@ def check_growth(growth: Growth, cluster: Cluster) -> list[str]:
             for broker, rates in sorted(cluster.rates.items())
             if rates
         ]
+    return refused + check_disks(growth, cluster)
+
+
+def check_disks(growth: Growth, cluster: Cluster) -> list[str]:
+    """Which disks have too little room for copies: clients write meanwhile, and a full disk stops its broker."""
+    by_key = growth.by_key
+    added = [(each, by_key[key].size) for key, new in growth.placed.items() for each in copies(by_key[key], new)]
     needed: dict[int, int] = {}
-    for key, new in copied.items():
-        for broker in copies(growth.by_key[key], new):
-            needed[broker] = needed.get(broker, 0) + growth.by_key[key].size
-    return refused + [
-        f"Broker {broker} would copy {mib(number)}, and its disk has room for {mib(cluster.free[broker])}."
+    for broker, size in added + missing_copies(cluster):
+        needed[broker] = needed.get(broker, 0) + size
+    return [
+        f"Broker {broker} would copy {mib(number)}, and its disk has {mib(cluster.free[broker])} left, of which a "
+        "tenth has to stay free."
         for broker, number in sorted(needed.items())
-        if number > cluster.free.get(broker, number)
+        if broker in cluster.free.keys() & dict(added) and number > cluster.free[broker] * FILLED
+    ]
+
+
+def missing_copies(cluster: Cluster) -> list[tuple[int, int]]:
+    """Of each copy that is under way the broker, and the bytes that it lacks."""
+    return [
+        (broker, max(0, cluster.size(name, number) - cluster.sizes.get((broker, name, number), 0)))
+        for name, topic in cluster.topics.items()
+        for number, placed in topic.partitions.items()
+        for broker in placed.adding
     ]
 
 

@@ -1744,8 +1744,20 @@ MUTATIONS = [
         (
             "a full disk is copied to",
             "test_a_disk_that_has_no_room_for_its_copies_is_refused",
-            "if number > cluster.free.get(broker, number)",
+            "if broker in cluster.free.keys() & dict(added) and number > cluster.free[broker] * FILLED",
             "if False",
+        ),
+        (
+            "a disk is copied to until it is full",
+            "test_a_disk_that_has_no_room_for_its_copies_is_refused",
+            "FILLED = 0.9",
+            "FILLED = 1",
+        ),
+        (
+            "what is being copied takes no room",
+            "test_what_copies_under_way_lack_takes_room_too",
+            "for broker, size in added + missing_copies(cluster):",
+            "for broker, size in added:",
         ),
         (
             "Kafka's own topics do not grow",

@@ -107,8 +107,23 @@ def test_a_throttle_beside_a_mark_is_our_own() -> None:
 
 
 def test_a_disk_that_has_no_room_for_its_copies_is_refused() -> None:
-    found = replace(cluster(a=topic(1)), free={1: 0, 2: MIB - 1, 3: MIB})
-    assert refused(found, params()) == ["Broker 2 would copy 1.0 MiB, and its disk has room for 1.0 MiB."]
+    found = replace(cluster(a=topic(1)), free={1: 0, 2: MIB * 10 // 9, 3: MIB * 10 // 9 + 2})
+    assert refused(found, params()) == [
+        "Broker 2 would copy 1.0 MiB, and its disk has 1.1 MiB left, of which a tenth has to stay free."
+    ]
+
+
+def test_what_copies_under_way_lack_takes_room_too() -> None:
+    """An interrupted run had let a move to broker 3, of which half is there."""
+    moves = Placed(1, (1, 2, 3), frozenset({1, 2}), frozenset({3}))
+    half = topic(1, 2, 3, mark=Mark(frozenset({(0, 1)}), frozenset({(0, 3)})))
+    found = cluster(a=replace(half, partitions={0: moves}), b=topic(1))
+    found = replace(found, sizes={**found.sizes, (3, "a", 0): MIB // 2}, free={1: MIB, 2: 10 * MIB, 3: 3 * MIB // 2})
+    (sentence,) = refused(found, params({"name": "a"}, {"name": "b"}))
+    only_goes_on = replace(found, topics={"a": found.topics["a"]}, free=dict.fromkeys((1, 2, 3), 0))
+    assert refused(only_goes_on, params()) == [], "what is begun already is not stopped by a refusal"
+    assert sentence.startswith("Broker 3 would copy 1.5 MiB, and its disk has 1.5 MiB left")
+    assert refused(replace(found, free={**found.free, 3: 2 * MIB}), params({"name": "a"}, {"name": "b"})) == []
 
 
 # --- what is wished
@@ -125,10 +140,11 @@ def test_without_brokers_all_that_are_registered_are_meant() -> None:
 
 
 def test_in_a_dry_run_a_broker_that_is_to_come_counts() -> None:
-    alone = replace(cluster(a=topic(1)), fenced={1: False})
+    alone = replace(cluster(a=topic(1)), fenced={1: False}, free={1: 0})
     wish = wish_of(params(), alone)
     assert plan(alone, wish).waiting
     assert not plan(foreseen(alone, wish), wish).waiting
+    assert check_growth(plan(foreseen(alone, wish), wish), foreseen(alone, wish)) == []
 
 
 def test_in_a_dry_run_a_broker_that_is_down_does_not_count() -> None:
