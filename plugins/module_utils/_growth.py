@@ -107,7 +107,7 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
         waiting |= {name: " ".join(sentences)} if sentences else {}
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
-    placed = place(partitions, up) if marked or has_grown(cluster, partitions, up) else {}
+    placed = place(partitions, up) if is_left(cluster, partitions) or has_grown(cluster, partitions, up) else {}
     added = dict(moves_by_topic(cluster, partitions, placed))
     found = {name: mark_for(cluster.topics[name], its) for name, its in added.items()}
     return Growth(
@@ -121,6 +121,16 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
         },
         waiting=waiting,
     )
+
+
+def is_left(cluster: Cluster, partitions: list[Partition]) -> bool:
+    """Whether an interrupted run may not have asked for all that it had planned, and nothing is on its way.
+
+    All moves are asked for at once. While they last, each slice of the wait would only find the same again, and to
+    plan some hundred partitions takes a Pi a minute.
+    """
+    moves = any(cluster.topics[one.topic].partitions[one.number].moves for one in partitions)
+    return not moves and any(topic.mark for topic in cluster.topics.values())
 
 
 def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> bool:

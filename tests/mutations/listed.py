@@ -1838,7 +1838,7 @@ MUTATIONS = [
         (
             "a second run moves what Kafka has placed unevenly",
             "test_uneven_leaders_alone_are_no_reason",
-            "if marked or has_grown(cluster, partitions, up) else {}",
+            "if is_left(cluster, partitions) or has_grown(cluster, partitions, up) else {}",
             "if True else {}",
         ),
         (
@@ -1870,6 +1870,12 @@ MUTATIONS = [
             "test_what_somebody_else_moves_is_left_to_them_and_waited_for",
             "if placed.moves and number not in ours]",
             "if False]",
+        ),
+        (
+            "each slice of the wait plans anew",
+            "test_while_it_moves_nothing_is_planned_anew_and_what_is_thin_still_is",
+            "return not moves and any(",
+            "return any(",
         ),
     ),
     *of(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _growth
 from ansible_collections.raspi.kafka.plugins.module_utils._growth import (
     Growth,
     Progress,
@@ -179,6 +180,17 @@ def test_what_moves_already_is_not_asked_for_again() -> None:
     found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), mark=ALL)), a=3)
     assert (found.placed, found.noted) == ({}, {})
     assert found.marks == {"a": ALL}
+
+
+def test_while_it_moves_nothing_is_planned_anew_and_what_is_thin_still_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice of the wait plans, which takes a Pi long where there are many partitions."""
+    planned: list[int] = []
+    monkeypatch.setattr(_growth, "place", lambda partitions, _brokers: planned.append(len(partitions)) or {})
+    grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), mark=ALL)), a=3)
+    assert planned == []
+    grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), at(1), mark=ALL)), a=3)
+    grown(cluster(a=topic(at(1, 2, 3), mark=ALL)), a=3)
+    assert planned == [2, 1]
 
 
 def test_what_moves_already_and_asks_for_more_than_it_has_is_lowered() -> None:
