@@ -48,8 +48,8 @@ class Growth:
     """What is noted at topics until all is done, by topic: of an interrupted run, and what this one adds."""
     noted: Mapping[str, Mapping[str, str | None]]
     """The configs of topics that have to be set before anything moves."""
-    waiting: tuple[str, ...]
-    """Sentences on what cannot be done now."""
+    waiting: Mapping[str, str]
+    """Topic -> a sentence on what cannot be done now."""
 
     @property
     def by_key(self) -> dict[Key, Partition]:
@@ -74,6 +74,12 @@ class Progress:
     """Bytes of what they are copies of."""
     missing: int
     """Bytes that the copies lack."""
+    away: tuple[int, ...] = ()
+    """Registered brokers that take part and do not serve: their throttles cannot be taken away."""
+
+    @property
+    def is_done(self) -> bool:
+        return not self.left and not self.away
 
     def moved_since(self, before: Progress) -> bool:
         return self.left < before.left or self.missing < before.missing
@@ -94,13 +100,14 @@ def listed(brokers: Iterable[int]) -> str:
 def plan(cluster: Cluster, wish: Wish) -> Growth:
     """What leads from `cluster` to `wish`, whatever an interrupted run has left."""
     up = [broker for broker in wish.brokers if cluster.fenced.get(broker) is False]
-    waiting, partitions = [], []
+    waiting, partitions = {}, []
     for name in sorted(wish.aims.keys() & cluster.topics.keys()):
         sentence, its = candidates(cluster, name, wish, up)
-        waiting += [sentence] if sentence else []
+        sentences = [one for one in (sentence, told_of_others(name, cluster.topics[name])) if one]
+        waiting |= {name: " ".join(sentences)} if sentences else {}
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
-    placed = place(partitions, up) if marked or has_grown(cluster, partitions, up) else {}
+    placed = place(partitions, up) if is_left(cluster, partitions) or has_grown(cluster, partitions, up) else {}
     added = dict(moves_by_topic(cluster, partitions, placed))
     found = {name: mark_for(cluster.topics[name], its) for name, its in added.items()}
     return Growth(
@@ -112,8 +119,18 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
             for name, (mark, lowered) in found.items()
             if mark != cluster.topics[name].mark or lowered is not None
         },
-        waiting=tuple(waiting),
+        waiting=waiting,
     )
+
+
+def is_left(cluster: Cluster, partitions: list[Partition]) -> bool:
+    """Whether an interrupted run may not have asked for all that it had planned, and nothing is on its way.
+
+    All moves are asked for at once. While they last, each slice of the wait would only find the same again, and to
+    plan some hundred partitions takes a Pi a minute.
+    """
+    moves = any(cluster.topics[one.topic].partitions[one.number].moves for one in partitions)
+    return not moves and any(topic.mark for topic in cluster.topics.values())
 
 
 def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> bool:
@@ -128,15 +145,30 @@ def has_grown(cluster: Cluster, partitions: list[Partition], up: list[int]) -> b
     return thin or (bool(partitions) and not set(up) <= has)
 
 
+def moved_by_others(topic: Topic) -> list[int]:
+    """The partitions that move and that no mark of ours names: the marks come first, so somebody else moves them."""
+    ours = numbers(topic.mark) if topic.mark else []
+    return [number for number, placed in topic.partitions.items() if placed.moves and number not in ours]
+
+
+def told_of_others(name: str, topic: Topic) -> str:
+    """Nothing is known then of what is in sync when; another run finds them where they shall be, or goes on."""
+    others = moved_by_others(topic)
+    if not others:
+        return ""
+    return f"{counted(len(others), 'partition')} of topic {name} wait until somebody else has moved them."
+
+
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:
     """The partitions of a topic that may be placed, and why others wait although they have too few replicas.
 
     While a broker is down only those with too few are: what is even without it would be uneven when it is back.
     """
-    aim = wish.aims[name]
+    aim, others = wish.aims[name], moved_by_others(cluster.topics[name])
     partitions = [
         Partition(name, number, placed.replicas, aim, cluster.size(name, number))
         for number, placed in cluster.topics[name].partitions.items()
+        if number not in others
     ]
     thin = [one for one in partitions if len(one.replicas) < aim]
     if aim > len(up):
@@ -162,8 +194,7 @@ def moves_by_topic(
     found: dict[str, list[Move]] = {}
     for one in partitions:
         now = cluster.topics[one.topic].partitions[one.number]
-        adopted = now.moves and not cluster.topics[one.topic].is_foreign
-        if one.key in placed or adopted:
+        if one.key in placed or now.moves:
             found.setdefault(one.topic, []).append((one.number, now, placed.get(one.key, one.replicas)))
     yield from found.items()
 
@@ -202,6 +233,7 @@ def progress(cluster: Cluster, marks: Mapping[str, Mark]) -> Progress:
         copied=sum(copy for _source, copy in sizes),
         least=sum(source for source, _copy in sizes),
         missing=sum(max(0, source - copy) for source, copy in sizes),
+        away=tuple(sorted(broker for broker in named(marks) if cluster.fenced.get(broker))),
     )
 
 
@@ -210,10 +242,14 @@ def numbers(mark: Mark) -> list[int]:
     return sorted({number for number, _broker in mark.sources | mark.copies})
 
 
+def named(marks: Mapping[str, Mark]) -> set[int]:
+    """The brokers between which bytes flow, by the marks."""
+    return {broker for mark in marks.values() if mark.copies for _number, broker in mark.sources | mark.copies}
+
+
 def throttled_brokers(growth: Growth, cluster: Cluster) -> list[int]:
-    """The brokers between which bytes flow: all that a mark names and that serve."""
-    named = {broker for mark in growth.marks.values() if mark.copies for _number, broker in mark.sources | mark.copies}
-    return sorted(named & set(cluster.alive))
+    """Those of them that serve: each takes a throttle only for itself."""
+    return sorted(named(growth.marks) & set(cluster.alive))
 
 
 def describe(growth: Growth, cluster: Cluster) -> list[str]:

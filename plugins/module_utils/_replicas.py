@@ -35,7 +35,11 @@ from ansible_collections.raspi.kafka.plugins.module_utils._throttle import (
 
 with suppress(ImportError):  # _kafka.require_kafka_python() has the sentence for it
     from kafka.errors import for_code
-    from kafka.protocol.admin import AlterPartitionReassignmentsRequest, DescribeLogDirsRequest
+    from kafka.protocol.admin import (
+        AlterPartitionReassignmentsRequest,
+        DescribeLogDirsRequest,
+        ListPartitionReassignmentsRequest,
+    )
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -174,6 +178,48 @@ def placed_of(partition: Mapping[str, t.Any], move: Mapping[str, t.Any] | None) 
         adding=frozenset(move["adding_replicas"]),
         removing=removing,
     )
+
+
+def being_added(admin: KafkaAdminClient, timeout_ms: int) -> dict[Key, frozenset[int]]:
+    """The brokers that do not have a partition yet which they shall have; any broker asks the active controller.
+
+    :raises KafkaError: there is no active controller, for one.
+    """
+    request = ListPartitionReassignmentsRequest(timeout_ms=timeout_ms, topics=None)
+    response = send(admin, request, timeout_ms=timeout_ms)
+    if response.error_code:
+        raise for_code(response.error_code)(response.error_message)
+    return {
+        (topic.name, one.partition_index): frozenset(one.adding_replicas)
+        for topic in response.topics
+        for one in topic.partitions
+    }
+
+
+def without_copies(
+    topics: Iterable[Mapping[str, t.Any]], adding: Mapping[Key, frozenset[int]]
+) -> list[dict[str, t.Any]]:
+    """Topics as they are described, but without replicas that are only being copied: nobody may count on them yet.
+
+    One that is in sync counts, although its partition still moves (KIP-455).
+
+    :param topics: as KafkaAdminClient.describe_topics() returns them.
+    :param adding: as being_added() returns it.
+    """
+
+    def counts(topic: str, one: Mapping[str, t.Any], broker: int) -> bool:
+        return broker in one["isr_nodes"] or broker not in adding.get((topic, one["partition_index"]), ())
+
+    return [
+        {
+            **topic,
+            "partitions": [
+                {**one, "replica_nodes": [each for each in one["replica_nodes"] if counts(topic["name"], one, each)]}
+                for one in topic["partitions"]
+            ],
+        }
+        for topic in topics
+    ]
 
 
 def log_dirs(admin: KafkaAdminClient, broker: int) -> tuple[dict[Key, int], int]:

@@ -21,7 +21,8 @@ description:
   - A broker that loads or recovers its log, which is one that is fenced but fetches metadata, may not stop, since it
     would begin anew. A node that does not run any more may.
   - Without an active controller no node may stop, since nothing is known of the cluster as it is now.
-  - Asks four questions over the native protocol, and starts no JVM. Every broker can answer each of them, so that it
+  - A replica that is still being copied to a broker, which has not been in sync before, counts for none.
+  - Asks five questions over the native protocol, and starts no JVM. Every broker can answer each of them, so that it
     does not matter which one O(bootstrap_servers) leads to. Changes nothing.
 author: raspi.kafka contributors (@raspi-kafka)
 extends_documentation_fragment:
@@ -231,6 +232,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     explain,
     run,
 )
+from ansible_collections.raspi.kafka.plugins.module_utils._replicas import being_added, without_copies
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -264,25 +266,30 @@ def no_quorum(error: KafkaError) -> str:
 def ask_quorum(admin: KafkaAdminClient, timeout_ms: int) -> dict[str, t.Any]:
     """The part of the answers that depends on an active controller."""
     try:
-        return {"quorum": describe_quorum(admin, timeout_ms), "no_quorum": None}
+        quorum = describe_quorum(admin, timeout_ms)
+        return {"quorum": quorum, "no_quorum": None, "adding": being_added(admin, timeout_ms)}
     except ASK_AGAIN:
         raise
     except KafkaError as error:
-        return {"quorum": None, "no_quorum": no_quorum(error)}
+        return {"quorum": None, "no_quorum": no_quorum(error), "adding": {}}
 
 
 def ask(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> State:
-    """The four questions, each of which any broker can answer.
+    """The five questions, each of which any broker can answer.
+
+    A replica that is being copied is none yet: a partition of one replica that gets two more would hold its broker for
+    as long as that takes, and where the copies are to go on after its restart, for ever.
 
     :raises KafkaError: a broker does not answer, for one.
     """
     topics = admin.describe_topics()
     configs = describe_configs(admin, TOPIC, [topic["name"] for topic in topics], keys=[MIN_ISR])
+    judged_by = ask_quorum(admin, min(max(params["fetch_timeout_ms"], STALL_MS), params["request_timeout_ms"]))
     answers = {
         "cluster": admin.describe_cluster(),
-        "topics": topics,
+        "topics": without_copies(topics, judged_by.pop("adding")),
         "min_isr": {name: int(entries[MIN_ISR].value or 1) for name, entries in configs.items()},
-        **ask_quorum(admin, min(max(params["fetch_timeout_ms"], STALL_MS), params["request_timeout_ms"])),
+        **judged_by,
     }
     return state_of(answers, params["fetch_timeout_ms"])
 

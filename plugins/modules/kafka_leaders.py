@@ -57,7 +57,7 @@ moved:
   type: dict
   sample: {"telemetry": [0, 3]}
 behind:
-  description: Partitions of which its replica is not in sync, by topic.
+  description: Partitions of which its replica is not in sync, by topic; not those that are still being copied to it.
   returned: success, and failure with RV(reason=no_progress)
   type: dict
   sample: {}
@@ -86,6 +86,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     run,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._leaders import elect_preferred, led_by_others
+from ansible_collections.raspi.kafka.plugins.module_utils._replicas import being_added, without_copies
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,6 +165,15 @@ def look(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> Topics:
     return answered(admin.describe_topics, params["request_timeout_ms"])
 
 
+def look_at_copies(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> Topics:
+    """Of replicas that a growth is copying nobody waits for the end: they take hours, and are begun by others."""
+
+    def ask() -> Topics:
+        return without_copies(admin.describe_topics(), being_added(admin, params["request_timeout_ms"]))
+
+    return answered(ask, params["request_timeout_ms"])
+
+
 def elect(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> None:
     """Let the node lead until nothing is left; an election that is refused is asked for anew.
 
@@ -182,7 +192,8 @@ def elect(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> None:
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     with admin_client(params) as admin:
-        waited = 0.0 if module.check_mode else await_in_sync(lambda: look(admin, params), params)
+        waited = 0.0 if module.check_mode else await_in_sync(lambda: look_at_copies(admin, params), params)
+        left = behind(look_at_copies(admin, params), params["node_id"])
         topics = look(admin, params)
         moved = to_lead(topics, params["node_id"])
         if moved and not module.check_mode:
@@ -190,7 +201,7 @@ def work(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         "changed": bool(moved),
         "moved": moved,
-        "behind": behind(topics, params["node_id"]),
+        "behind": left,
         "waited_s": round(waited, 1),
         "diff": {"before": {"led by others": moved}, "after": {"led by others": {}}},
     }

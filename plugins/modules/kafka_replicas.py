@@ -104,6 +104,12 @@ waiting:
   type: list
   elements: str
   sample: ["Topic telemetry waits with fewer than 3 replicas: broker 3 does not serve."]
+waiting_topics:
+  description: The topics of RV(waiting), by name. They do not have the replicas that are declared.
+  returned: success
+  type: list
+  elements: str
+  sample: [telemetry]
 complete:
   description: Whether no topic waits, so that C(min.insync.replicas) can be raised.
   returned: success
@@ -194,6 +200,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._growth import (
     Wish,
     counted,
     describe,
+    listed,
     mib,
     plan,
     progress,
@@ -227,6 +234,7 @@ if t.TYPE_CHECKING:
 TOPIC_ARGSPEC = {"name": {"type": "str", "required": True}, "replication_factor": {"type": "int"}}
 SLICE_SECONDS = 15
 SECONDS_BETWEEN_LOOKS = 1.0
+FILLED = 0.9  # of what a disk has left, by copies
 LIMITS = {"throttle": (1024, 2**40), "patience": (1, 86400), "limit": (1, 604800), "replication_factor": (1, 32767)}
 REMEDY = (
     "What was begun goes on in the cluster, throttled as it is. Look whether all brokers run, whether they reach each "
@@ -283,14 +291,31 @@ def check_growth(growth: Growth, cluster: Cluster) -> list[str]:
             for broker, rates in sorted(cluster.rates.items())
             if rates
         ]
+    return refused + check_disks(growth, cluster)
+
+
+def check_disks(growth: Growth, cluster: Cluster) -> list[str]:
+    """Which disks have too little room for copies: clients write meanwhile, and a full disk stops its broker."""
+    by_key = growth.by_key
+    added = [(each, by_key[key].size) for key, new in growth.placed.items() for each in copies(by_key[key], new)]
     needed: dict[int, int] = {}
-    for key, new in copied.items():
-        for broker in copies(growth.by_key[key], new):
-            needed[broker] = needed.get(broker, 0) + growth.by_key[key].size
-    return refused + [
-        f"Broker {broker} would copy {mib(number)}, and its disk has room for {mib(cluster.free[broker])}."
+    for broker, size in added + missing_copies(cluster):
+        needed[broker] = needed.get(broker, 0) + size
+    return [
+        f"Broker {broker} would copy {mib(number)}, and its disk has {mib(cluster.free[broker])} left, of which a "
+        "tenth has to stay free."
         for broker, number in sorted(needed.items())
-        if number > cluster.free.get(broker, number)
+        if broker in cluster.free.keys() & dict(added) and number > cluster.free[broker] * FILLED
+    ]
+
+
+def missing_copies(cluster: Cluster) -> list[tuple[int, int]]:
+    """Of each copy that is under way the broker, and the bytes that it lacks."""
+    return [
+        (broker, max(0, cluster.size(name, number) - cluster.sizes.get((broker, name, number), 0)))
+        for name, topic in cluster.topics.items()
+        for number, placed in topic.partitions.items()
+        for broker in placed.adding
     ]
 
 
@@ -316,15 +341,21 @@ def begin(admin: KafkaAdminClient, cluster: Cluster, growth: Growth, params: Map
     move(admin, growth.placed, params["request_timeout_ms"])
 
 
-def finish(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) -> None:
-    """Let the preferred leaders lead, and take throttles away; the marks last, by which they are known as ours."""
+def finish(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) -> bool:
+    """Let the preferred leaders lead, and take throttles away; the marks last, by which they are known as ours.
+
+    Returns whether that was all: of a broker that has just ended the throttle stays, and so do the marks.
+    """
     timeout_ms = params["request_timeout_ms"]
     elect(admin, growth, params)
     cluster = retry(lambda: look(admin), timeout_ms)
     set_rates(admin, [broker for broker in throttled_brokers(growth, cluster) if cluster.rates[broker]], None)
+    if progress(cluster, growth.marks).away:
+        return False
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     set_topics(admin, {name: released(mark) for name, mark in marked.items()})
     converge(lambda: retry(lambda: look(admin), timeout_ms), leftovers, params)
+    return True
 
 
 def leftovers(cluster: Cluster) -> list[str]:
@@ -349,10 +380,10 @@ def elect(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) 
 
 
 def attend(admin: KafkaAdminClient, growth: Growth, params: Mapping[str, t.Any]) -> tuple[Progress, bool]:
-    """Look for a slice of time until nothing is left to copy; also returns whether nothing came nearer."""
+    """Look for a slice of time until nothing is left to do; also returns whether nothing came nearer."""
     deadline = time.monotonic() + SLICE_SECONDS
     first = now = progress(retry(lambda: look(admin), params["request_timeout_ms"]), growth.marks)
-    while now.left and time.monotonic() < deadline:
+    while not now.is_done and time.monotonic() < deadline:
         time.sleep(SECONDS_BETWEEN_LOOKS)
         now = progress(retry(lambda: look(admin), params["request_timeout_ms"]), growth.marks)
     return now, not now.moved_since(first)
@@ -362,13 +393,12 @@ def grow(admin: KafkaAdminClient, cluster: Cluster, growth: Growth, params: Mapp
     """Begin, wait for a slice of time, and finish if all is copied."""
     begin(admin, cluster, growth, params)
     reached, idle = attend(admin, growth, params)
-    if not reached.left:
-        finish(admin, growth, params)
     return {
-        "done": not reached.left,
+        "done": reached.is_done and finish(admin, growth, params),
         "waits_for": (
             f"{mib(reached.copied)} of {mib(reached.least)} copied, {reached.left} of "
             f"{counted(reached.partitions, 'partition')} left"
+            f"{', and the throttle of broker ' * bool(reached.away)}{listed(reached.away)}"
         ),
         "idle": idle,
         "bytes": {"copied": reached.copied, "least": reached.least, "ratio": reached.ratio},
@@ -390,7 +420,8 @@ def told(cluster: Cluster, growth: Growth, wish: Wish, params: Mapping[str, t.An
     return {
         "changed": bool(growth.marks),
         "actions": describe(growth, cluster),
-        "waiting": list(growth.waiting),
+        "waiting": list(growth.waiting.values()),
+        "waiting_topics": list(growth.waiting),
         "complete": not growth.waiting,
         "left_alone": sorted(
             name
@@ -398,11 +429,7 @@ def told(cluster: Cluster, growth: Growth, wish: Wish, params: Mapping[str, t.An
             if name not in wish.aims
             and any(len(one.replicas) < params["replication_factor"] for one in topic.partitions.values())
         ),
-        "own_min_insync_replicas": {
-            name: topic.min_isr
-            for name, topic in sorted(cluster.topics.items())
-            if topic.internal and topic.has_min_isr
-        },
+        "own_min_insync_replicas": own_min_isr(cluster),
         "shares": shares({**now, **growth.placed}.values(), wish.brokers),
         "diff": {
             "before": replicas_by_topic((key, now[key]) for key in growth.placed),

@@ -216,6 +216,11 @@ def test_a_task_that_is_killed_while_it_copies_is_gone_on_with(nodes: Nodes, top
     process.wait()
     assert found.topics[topic].mark
     assert set(found.rates[1].values()) == {str(MIB)}
+    # A restart, which a changed setting asks for before the growth is gone on with, is not held by these copies.
+    health = run("cluster_health", nodes.server(1), node_id=1, patience=30)
+    assert health.get("may_stop"), health
+    assert run("kafka_leaders", nodes.server(1), node_id=2, check=True)["behind"] == {}
+    assert any(one.moves for one in looked(nodes).topics[topic].partitions.values()), "nothing was shown"
     under_way = {number: one.replicas for number, one in found.topics[topic].partitions.items()}
     result = replicas(nodes, topic)
     assert result["actions"] == [f"go on with 3 partitions of topic {topic}, which are being copied already"]

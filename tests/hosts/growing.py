@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from .play import Run, playbook
 SECONDS = 180
 GROUP = "readers"
 MIB = 1048576
+# Seconds: the one restart of pi1 is a gap of some, and what stops writers for longer is not that.
+LONGEST_GAP = 45
 # As one types them behind each run; TOPIC is what the numbered messages go to.
 DECLARED = extra(topics_declared=[{"name": "telemetry", "partitions": 4}, {"name": TOPIC, "partitions": 3}])
 
@@ -99,6 +102,16 @@ def judged(servers: list[str], ledger: Path) -> traffic.Ledger:
     assert traffic.judge(known, {**found, place: -1}) != [], "the ledger must miss what is taken away"
     print(f"{len(known.acked)} acknowledged, {len(known.failed)} failed; longest gap {known.longest_gap:.3f} s")
     return known
+
+
+def went_on(known: traffic.Ledger, since: float = -math.inf) -> None:
+    """No writer was stopped: none failed, and none waited until copies were there, which the sender would bear.
+
+    :param since: gaps that ended before are not judged; by the monotonic clock, in s.
+    """
+    assert known.failed == []
+    gap = known.gap(since, math.inf)
+    assert gap < LONGEST_GAP, f"a partition acknowledged nothing for {gap:.1f} s"
 
 
 def under_way(nodes: Nodes) -> int:

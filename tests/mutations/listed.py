@@ -801,7 +801,7 @@ MUTATIONS = [
         (
             "a node that fetched long ago counts as one that runs",
             "test_a_fenced_broker_runs_if_it_fetched_lately[5000-True]",
-            "return lag is not None and lag < self.fetch_timeout_ms",
+            "return lag is not None and lag < max(self.fetch_timeout_ms, STALL_MS)",
             "return lag is not None",
         ),
         (
@@ -901,7 +901,7 @@ MUTATIONS = [
         (
             "a lost quorum fails the task",
             "test_no_active_controller_is_a_sentence_that_stays_the_same[error0]",
-            '        return {"quorum": None, "no_quorum": no_quorum(error)}',
+            '        return {"quorum": None, "no_quorum": no_quorum(error), "adding": {}}',
             "        raise",
         ),
         (
@@ -933,6 +933,12 @@ MUTATIONS = [
             "test_a_node_that_may_not_stop_fails_the_task_with_what_is_known",
             "    if not verdict.may_stop:\n",
             "    if False:\n",
+        ),
+        (
+            "a broker is held by copies that go on only behind its restart",
+            "test_a_broker_is_not_held_by_copies_that_are_only_being_made[adding0-True]",
+            'without_copies(topics, judged_by.pop("adding"))',
+            'without_copies(topics, judged_by.pop("adding") and {})',
         ),
     ),
     *of(
@@ -1738,8 +1744,20 @@ MUTATIONS = [
         (
             "a full disk is copied to",
             "test_a_disk_that_has_no_room_for_its_copies_is_refused",
-            "if number > cluster.free.get(broker, number)",
+            "if broker in cluster.free.keys() & dict(added) and number > cluster.free[broker] * FILLED",
             "if False",
+        ),
+        (
+            "a disk is copied to until it is full",
+            "test_a_disk_that_has_no_room_for_its_copies_is_refused",
+            "FILLED = 0.9",
+            "FILLED = 1",
+        ),
+        (
+            "what is being copied takes no room",
+            "test_what_copies_under_way_lack_takes_room_too",
+            "for broker, size in added + missing_copies(cluster):",
+            "for broker, size in added:",
         ),
         (
             "Kafka's own topics do not grow",
@@ -1759,10 +1777,38 @@ MUTATIONS = [
             '"complete": not growth.waiting,',
             '"complete": True,',
         ),
+        (
+            "what is lowered for a while is told as what Kafka's own topics ask for",
+            "test_a_min_insync_replicas_that_was_lowered_is_told_as_it_will_be",
+            "max(topic.min_isr, topic.mark.min_isr if topic.mark else 0)",
+            "topic.min_isr",
+        ),
+        (
+            "marks are released although a broker keeps its throttle",
+            "test_while_a_broker_is_away_that_is_throttled_the_marks_stay",
+            "    if progress(cluster, growth.marks).away:\n",
+            "    if False:\n",
+        ),
+    ),
+    *of(
+        "plugins/module_utils/_kafka.py",
+        "plugins/modules/test_kraft_voters.py",
+        (
+            "a quorum without a leader is asked without end",
+            "test_a_quorum_without_a_leader_is_asked_again_and_then_a_sentence",
+            "            if not error.retriable or time.monotonic() > deadline:\n",
+            "            if time.monotonic() > 1000:\n                break\n            if not error.retriable:\n",
+        ),
+        (
+            "what will not change is asked again",
+            "test_what_will_not_change_is_not_asked_again",
+            "            if not error.retriable or time.monotonic() > deadline:\n",
+            "            if time.monotonic() > deadline:\n                return None\n            if False:\n",
+        ),
     ),
     *of(
         "plugins/module_utils/_growth.py",
-        "plugins/module_utils/test_growth.py",
+        "plugins/module_utils/test_growth_plan.py",
         (
             "writers wait for copies",
             "test_what_more_replicas_would_refuse_is_lowered_meanwhile",
@@ -1794,16 +1840,10 @@ MUTATIONS = [
             "movable = partitions",
         ),
         (
-            "what others move is marked",
-            "test_what_somebody_else_moves_and_throttles_is_left_to_them",
-            "adopted = now.moves and not cluster.topics[one.topic].is_foreign",
-            "adopted = now.moves",
-        ),
-        (
-            "what moves without a mark gets none",
-            "test_what_moves_without_a_mark_gets_one",
-            "adopted = now.moves and not cluster.topics[one.topic].is_foreign",
-            "adopted = False",
+            "what moves already and asks for too many is not lowered",
+            "test_what_moves_already_and_asks_for_more_than_it_has_is_lowered",
+            "if one.key in placed or now.moves:",
+            "if one.key in placed:",
         ),
         (
             "what an interrupted run has left is not found",
@@ -1814,7 +1854,7 @@ MUTATIONS = [
         (
             "a second run moves what Kafka has placed unevenly",
             "test_uneven_leaders_alone_are_no_reason",
-            "if marked or has_grown(cluster, partitions, up) else {}",
+            "if is_left(cluster, partitions) or has_grown(cluster, partitions, up) else {}",
             "if True else {}",
         ),
         (
@@ -1834,6 +1874,24 @@ MUTATIONS = [
             "test_it_comes_nearer_by_partitions_or_by_bytes",
             "self.missing < before.missing",
             "self.copied > before.copied",
+        ),
+        (
+            "a growth ends while a broker is away that is throttled",
+            "test_a_growth_is_not_done_while_a_broker_is_away_that_takes_part",
+            "return not self.left and not self.away",
+            "return not self.left",
+        ),
+        (
+            "what others move is taken for what is left of an interrupted run",
+            "test_what_somebody_else_moves_is_left_to_them_and_waited_for",
+            "if placed.moves and number not in ours]",
+            "if False]",
+        ),
+        (
+            "each slice of the wait plans anew",
+            "test_while_it_moves_nothing_is_planned_anew_and_what_is_thin_still_is",
+            "return not moves and any(",
+            "return any(",
         ),
     ),
     *of(
@@ -1868,6 +1926,18 @@ MUTATIONS = [
             "test_a_throttle_that_is_refused_is_a_sentence",
             "        if refused:\n            raise ExpectedError(",
             "        if False:\n            raise ExpectedError(",
+        ),
+        (
+            "a replica that is added does not count although it is in sync",
+            "test_a_replica_that_is_added_counts_once_it_is_in_sync",
+            'return broker in one["isr_nodes"] or broker not in',
+            "return broker not in",
+        ),
+        (
+            "a refusal to tell the moves is taken for none",
+            "test_what_is_added_is_not_known_where_nobody_tells_it",
+            "raise for_code(response.error_code)(response.error_message)\n    return {",
+            "pass\n    return {",
         ),
     ),
     *of(
@@ -2052,18 +2122,6 @@ MUTATIONS = [
             "test_a_quorum_without_a_leader_is_asked_again_and_then_a_sentence",
             '    if error := response["topics"][0]["partitions"][0]["error"]:\n',
             "    if False:\n",
-        ),
-        (
-            "a quorum without a leader is asked without end",
-            "test_a_quorum_without_a_leader_is_asked_again_and_then_a_sentence",
-            "            if not error.retriable or time.monotonic() > deadline:\n",
-            "            if time.monotonic() > 1000:\n                break\n            if not error.retriable:\n",
-        ),
-        (
-            "what will not change is asked again",
-            "test_what_will_not_change_is_not_asked_again",
-            "            if not error.retriable or time.monotonic() > deadline:\n",
-            "            if time.monotonic() > deadline:\n                return None\n            if False:\n",
         ),
         (
             "a refused change is asked for again",
@@ -3634,6 +3692,42 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/kraft_broker/vars/main.yml",
+        "test_growth.py",
+        (
+            "a factor of null is taken for a number",
+            "test_a_factor_may_be_null_or_a_text",
+            "| selectattr('replication_factor', 'defined') | rejectattr('replication_factor', 'none') }}",
+            "| selectattr('replication_factor', 'defined') }}",
+        ),
+        (
+            "a factor that is a text is compared with a number",
+            "test_a_text_of_more_replicas_than_brokers_is_refused",
+            "map(attribute='replication_factor') | map('int')))) }}",
+            "map(attribute='replication_factor')))) }}",
+        ),
+    ),
+    *of(
+        "roles/topics/tasks/main.yml",
+        "test_growth.py",
+        (
+            "a topic that waits is asked for what it cannot have",
+            "test_a_topic_that_waits_is_not_asked_for_the_factor_that_it_cannot_have_yet",
+            "else __kraft_broker_grown.waiting_topics | default([], true) }}",
+            "else [] }}",
+        ),
+    ),
+    *of(
+        "playbooks/tasks/summary.yml",
+        "test_growth.py",
+        (
+            "a topic that a restart stops is not named",
+            "test_a_topic_that_a_restart_stops_since_the_cluster_asks_for_two_is_named[none may fail]",
+            "if 1 < topic.replication_factor <= topic.min_insync_replicas and",
+            "if 1 < topic.replication_factor < topic.min_insync_replicas and",
+        ),
+    ),
+    *of(
         "roles/kraft_broker/tasks/preflight.yml",
         "test_refusals.py",
         (
@@ -3740,7 +3834,7 @@ MUTATIONS = [
         (
             "a cluster that cannot be asked is a failure before its gate says why",
             "test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_if_the_gate_lets_it",
-            "  failed_when: false\n",
+            "  # The order then is the inventory's, and the gate of the first node fails with the reason.\n  failed_when: false\n",
             "",
         ),
     ),
@@ -3930,6 +4024,12 @@ MUTATIONS = [
             "test_a_dry_run_moves_nothing_and_waits_for_nothing",
             "if moved and not module.check_mode:",
             "if moved:",
+        ),
+        (
+            "what a growth copies is waited for",
+            "test_what_a_growth_copies_to_it_is_not_waited_for",
+            'return without_copies(admin.describe_topics(), being_added(admin, params["request_timeout_ms"]))',
+            "return admin.describe_topics()",
         ),
     ),
     *of(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from plays import Host
+import pytest
+import yaml
+from jinja2 import Environment
+from plays import REPOSITORY, Host, run
 from test_clusters import inventory, pi, played
 
 PARTS = ["preflight", "grow", "cluster_defaults"]
@@ -14,6 +18,7 @@ DONE: dict[str, Any] = {
     "done": True,
     "complete": True,
     "waiting": [],
+    "waiting_topics": [],
     "own_min_insync_replicas": {},
     "limit": 9,
 }
@@ -23,10 +28,9 @@ TOPICS = [{"name": "telemetry", "partitions": 4}, {"name": "fixed", "replication
 
 def grown(root: Path, *told: dict[str, Any], count: int = 3, **variables: Any) -> tuple[list[Host], str]:
     """Some brokers that are one cluster, in which kafka_replicas answers so; and what their owner reads."""
-    given = {"topics_declared": TOPICS, **variables}
-    hosts = [pi(root, f"pi{number}", number, {"kafka_replicas": list(told)}, **given) for number in range(1, count + 1)]
-    answers = ["-e", '{"kraft_broker_answers": true}']
-    _code, said = played(root, inventory(brokers=hosts, controllers=hosts), PARTS, *answers)
+    hosts = [pi(root, f"pi{number}", number, {"kafka_replicas": list(told)}) for number in range(1, count + 1)]
+    extra = json.dumps({"kraft_broker_answers": True, "topics_declared": TOPICS, **variables})
+    _code, said = played(root, inventory(brokers=hosts, controllers=hosts), PARTS, "-e", extra)
     return hosts, said
 
 
@@ -92,3 +96,63 @@ def test_more_replicas_than_brokers_are_refused_before_anything_changes(tmp_path
     assert "topics_declared asks for more replicas than the 3 brokers" in said
     assert "for wide. Declare 3 at most" in said
     assert given(hosts, "kafka_replicas") == {}
+
+
+def test_a_factor_may_be_null_or_a_text(tmp_path: Path) -> None:
+    """As `null` says that it is left out, and as ansible-core 2.17 makes a text of "{{ groups.brokers | length }}"."""
+    factors = {"left": None, "two": "2", "one": 1}
+    topics = [{"name": name, "replication_factor": factor} for name, factor in factors.items()]
+    hosts, _said = grown(tmp_path, DONE, topics_declared=topics)
+    ((_name, (asked,)),) = given(hosts, "kafka_replicas").items()
+    declared = {topic["name"]: topic["replication_factor"] for topic in asked["topics"]}
+    assert {name: declared[name] for name in factors} == {"left": 3, "two": 2, "one": 1}
+
+
+def test_a_text_of_more_replicas_than_brokers_is_refused(tmp_path: Path) -> None:
+    _hosts, said = grown(tmp_path, DONE, topics_declared=[{"name": "wide", "replication_factor": "4"}])
+    assert "for wide. Declare 3 at most" in said
+
+
+# --- the summary
+
+
+@pytest.mark.parametrize(
+    ("replicas", "min_isr", "named"),
+    [(1, 2, ""), (2, 1, ""), (2, 2, "pair, other"), (3, 2, ""), (3, 3, "")],
+    ids=["one is enough of one", "one may fail", "none may fail", "two are left", "as asked for by its owner"],
+)
+def test_a_topic_that_a_restart_stops_since_the_cluster_asks_for_two_is_named(
+    replicas: int, min_isr: int, named: str
+) -> None:
+    (task,) = yaml.safe_load((REPOSITORY / "playbooks/tasks/summary.yml").read_text())
+    topics = [
+        {"name": name, "replication_factor": replicas, "min_insync_replicas": min_isr} for name in ("pair", "other")
+    ]
+    facts = {"__verify_cluster": {"topics": topics}, "_kraft_broker_replication_factor": "3"}
+    assert Environment(autoescape=True).from_string(task["vars"]["__summary_stopped"]).render(facts) == named
+
+
+# --- topics
+
+
+def declared(root: Path, told: dict[str, Any], *arguments: str) -> dict[str, int | None]:
+    """Topic -> the factor that kafka_topics is told, behind a growth that has ended so."""
+    one = pi(root, "pi1", 1, {"kafka_topics": [{"created": [], "deleted": [], "grown": [], "altered": {}}]})
+    extra = {"__kraft_broker_grown": told, "topics_declared": TOPICS, "topics_bootstrap_servers": ["pi1:9092"]}
+    book = [{"hosts": "pis", "gather_facts": False, "roles": ["raspi.kafka.topics"]}]
+    (root / "book.yml").write_text(json.dumps(book))
+    extra_vars = ["-e", json.dumps(extra)]
+    code, said = run(root, inventory(brokers=[one]), *extra_vars, *arguments, book=str(root / "book.yml"))
+    assert code == 0, said
+    (asked,) = one.given("kafka_topics")
+    return {topic["name"]: topic.get("replication_factor") for topic in asked["topics"]}
+
+
+def test_a_topic_that_waits_is_not_asked_for_the_factor_that_it_cannot_have_yet(tmp_path: Path) -> None:
+    waits = {**DONE, "complete": False, "waiting_topics": ["fixed"]}
+    assert declared(tmp_path / "waits", waits) == {"telemetry": None, "fixed": None}
+    assert declared(tmp_path / "done", DONE) == {"telemetry": None, "fixed": 2}
+
+
+def test_in_a_dry_run_no_topic_is_asked_for_what_it_would_have_by_then(tmp_path: Path) -> None:
+    assert declared(tmp_path, DONE, "--check") == {"telemetry": None, "fixed": None}

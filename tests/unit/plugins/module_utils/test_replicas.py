@@ -15,6 +15,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._replicas import (
     Cluster,
     Placed,
     Topic,
+    being_added,
     check_addresses,
     log_dirs,
     move,
@@ -22,10 +23,15 @@ from ansible_collections.raspi.kafka.plugins.module_utils._replicas import (
     set_rates,
     set_topics,
     topic_of,
+    without_copies,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._throttle import LEADERS, MIN_ISR, NO_BROKER, Mark
 from kafka.errors import ClusterAuthorizationFailedError
-from kafka.protocol.admin import AlterPartitionReassignmentsResponse, DescribeLogDirsResponse
+from kafka.protocol.admin import (
+    AlterPartitionReassignmentsResponse,
+    DescribeLogDirsResponse,
+    ListPartitionReassignmentsResponse,
+)
 
 DEFAULT = 5  # source of a config
 
@@ -42,7 +48,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[tuple[Any, A
     """Let a broker answer so; returns what is asked, and of which broker."""
     asked: list[tuple[Any, Any]] = []
 
-    def send(_admin: Any, request: Any, node_id: int | None = None) -> Any:
+    def send(_admin: Any, request: Any, node_id: int | None = None, **_more: Any) -> Any:
         asked.append((request, node_id))
         return answer
 
@@ -171,3 +177,34 @@ def test_a_throttle_that_is_refused_is_a_sentence(write: Any, monkeypatch: pytes
     monkeypatch.setattr(_replicas, "alter_configs", lambda *_all, **_more: {"2": "it says no"})
     with pytest.raises(ExpectedError, match=r"Cannot set the throttle of .*2: it says no"):
         write()
+
+
+# --- what is only being copied
+
+
+def reassignments(error_code: int = 0) -> ListPartitionReassignmentsResponse:
+    topic = ListPartitionReassignmentsResponse.OngoingTopicReassignment
+    moves = [topic.OngoingPartitionReassignment(0, replicas=[3, 2, 1], adding_replicas=[3, 2], removing_replicas=[])]
+    return ListPartitionReassignmentsResponse(
+        throttle_time_ms=0, error_code=error_code, error_message=None, topics=[topic(name="a", partitions=moves)]
+    )
+
+
+def test_what_is_added_is_told_by_partition(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = answering(monkeypatch, reassignments())
+    assert being_added(None, 1000) == {("a", 0): {2, 3}}  # type: ignore[arg-type]
+    ((request, node),) = asked
+    assert (request.topics, node) == (None, None)
+
+
+def test_what_is_added_is_not_known_where_nobody_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, reassignments(error_code=31))
+    with pytest.raises(ClusterAuthorizationFailedError):
+        being_added(None, 1000)  # type: ignore[arg-type]
+
+
+def test_a_replica_that_is_added_counts_once_it_is_in_sync() -> None:
+    topics = [{"name": "a", "partitions": [described(3, 2, 1, isr=(1, 2)), {**described(3, 1), "partition_index": 1}]}]
+    ((first, second),) = [one["partitions"] for one in without_copies(topics, {("a", 0): frozenset({2, 3})})]
+    assert (first["replica_nodes"], second["replica_nodes"]) == ([2, 1], [3, 1])
+    assert topics[0]["partitions"][0]["replica_nodes"] == [3, 2, 1]

@@ -168,6 +168,7 @@ def test_no_active_controller_is_a_sentence_that_stays_the_same(
     assert quorum_fails(monkeypatch, error) == {
         "quorum": None,
         "no_quorum": f"no active controller answers: a majority of the voters may be down ({kind})",
+        "adding": {},
     }
 
 
@@ -180,6 +181,26 @@ def test_a_quorum_that_is_not_to_be_described_says_why(monkeypatch: pytest.Monke
 def test_a_broker_that_ends_meanwhile_does_not_stand_for_the_quorum(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KafkaConnectionError):
         quorum_fails(monkeypatch, KafkaConnectionError("refused"))
+
+
+@pytest.mark.parametrize(("adding", "safe"), [((2, 3), True), ((3,), False), ((), False)])
+def test_a_broker_is_not_held_by_copies_that_are_only_being_made(
+    monkeypatch: pytest.MonkeyPatch, adding: tuple[int, ...], *, safe: bool
+) -> None:
+    """A growth that was cut off goes on behind the restart, and its replicas are not in sync before."""
+    answers = json.loads((STATES / "healthy.json").read_text())
+    grows = {"partition_index": 0, "leader_id": 1, "replica_nodes": [1, 2, 3], "isr_nodes": [1]}
+    topics = [{"name": "telemetry", "partitions": [grows]}]
+    admin = SimpleNamespace(describe_topics=lambda: topics, describe_cluster=lambda: answers["cluster"])
+    min_isr = {"telemetry": {"min.insync.replicas": SimpleNamespace(value="1")}}
+    monkeypatch.setattr(cluster_health, "describe_configs", lambda *_asked, **_keys: min_isr)
+    monkeypatch.setattr(cluster_health, "describe_quorum", lambda *_asked: answers["quorum"])
+    monkeypatch.setattr(
+        cluster_health, "being_added", lambda *_asked: {("telemetry", 0): frozenset(adding)} if adding else {}
+    )
+    verdict = judge(look(admin, PARAMS), 1)  # type: ignore[arg-type]
+    assert verdict.may_stop is safe
+    assert any("telemetry: 1 partition" in told for told in verdict.named + verdict.reasons)
 
 
 # --- telling

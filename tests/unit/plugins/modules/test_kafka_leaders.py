@@ -117,6 +117,8 @@ class Cluster:
         self.refusals = refusals
         monkeypatch.setattr(kafka_leaders, "admin_client", lambda _params: contextlib.nullcontext(self))
         monkeypatch.setattr(kafka_leaders, "elect_preferred", self.elect)
+        monkeypatch.setattr(kafka_leaders, "being_added", lambda _admin, _timeout_ms: self.adding)
+        self.adding: dict[tuple[str, int], frozenset[int]] = {}
 
     def describe_topics(self) -> Topics:
         return LEADS if len(self.asked) > self.refusals else BACK
@@ -159,3 +161,14 @@ def test_a_dry_run_moves_nothing_and_waits_for_nothing(monkeypatch: pytest.Monke
     cluster = Cluster(monkeypatch)
     assert run(check=True)["moved"] == {"a": [0], "b": [0]}
     assert cluster.asked == []
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_a_growth_copies_to_it_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch)
+    monkeypatch.setattr(cluster, "describe_topics", lambda: HALF if not cluster.asked else [*LEADS[:1], HALF[1]])
+    with pytest.raises(ExpectedError, match="its replicas of b 0 are not in sync"):
+        run()
+    cluster.adding = {("b", 0): frozenset({3})}
+    told = run()
+    assert (told["moved"], told["behind"]) == ({"a": [0]}, {})

@@ -15,7 +15,7 @@ from ansible_collections.raspi.kafka.plugins.modules.kafka_replicas import (
     check_growth,
     finish,
     foreseen,
-    own_min_isr,
+    grow,
     told,
     wish_of,
 )
@@ -107,8 +107,23 @@ def test_a_throttle_beside_a_mark_is_our_own() -> None:
 
 
 def test_a_disk_that_has_no_room_for_its_copies_is_refused() -> None:
-    found = replace(cluster(a=topic(1)), free={1: 0, 2: MIB - 1, 3: MIB})
-    assert refused(found, params()) == ["Broker 2 would copy 1.0 MiB, and its disk has room for 1.0 MiB."]
+    found = replace(cluster(a=topic(1)), free={1: 0, 2: MIB * 10 // 9, 3: MIB * 10 // 9 + 2})
+    assert refused(found, params()) == [
+        "Broker 2 would copy 1.0 MiB, and its disk has 1.1 MiB left, of which a tenth has to stay free."
+    ]
+
+
+def test_what_copies_under_way_lack_takes_room_too() -> None:
+    """An interrupted run had let a move to broker 3, of which half is there."""
+    moves = Placed(1, (1, 2, 3), frozenset({1, 2}), frozenset({3}))
+    half = topic(1, 2, 3, mark=Mark(frozenset({(0, 1)}), frozenset({(0, 3)})))
+    found = cluster(a=replace(half, partitions={0: moves}), b=topic(1))
+    found = replace(found, sizes={**found.sizes, (3, "a", 0): MIB // 2}, free={1: MIB, 2: 10 * MIB, 3: 3 * MIB // 2})
+    (sentence,) = refused(found, params({"name": "a"}, {"name": "b"}))
+    only_goes_on = replace(found, topics={"a": found.topics["a"]}, free=dict.fromkeys((1, 2, 3), 0))
+    assert refused(only_goes_on, params()) == [], "what is begun already is not stopped by a refusal"
+    assert sentence.startswith("Broker 3 would copy 1.5 MiB, and its disk has 1.5 MiB left")
+    assert refused(replace(found, free={**found.free, 3: 2 * MIB}), params({"name": "a"}, {"name": "b"})) == []
 
 
 # --- what is wished
@@ -125,10 +140,11 @@ def test_without_brokers_all_that_are_registered_are_meant() -> None:
 
 
 def test_in_a_dry_run_a_broker_that_is_to_come_counts() -> None:
-    alone = replace(cluster(a=topic(1)), fenced={1: False})
+    alone = replace(cluster(a=topic(1)), fenced={1: False}, free={1: 0})
     wish = wish_of(params(), alone)
     assert plan(alone, wish).waiting
     assert not plan(foreseen(alone, wish), wish).waiting
+    assert check_growth(plan(foreseen(alone, wish), wish), foreseen(alone, wish)) == []
 
 
 def test_in_a_dry_run_a_broker_that_is_down_does_not_count() -> None:
@@ -148,7 +164,9 @@ def test_a_min_insync_replicas_that_was_lowered_is_told_as_it_will_be() -> None:
         none=topic(1, internal=True),
         declared=topic(1, own=True),
     )
-    assert own_min_isr(found) == {"own": 1, "lowered": 2}
+    wish = wish_of(params(), found)
+    result = told(found, plan(found, wish), wish, params())
+    assert result["own_min_insync_replicas"] == {"own": 1, "lowered": 2}
 
 
 def test_what_is_not_declared_and_has_fewer_replicas_is_named() -> None:
@@ -161,7 +179,7 @@ def test_where_a_topic_waits_it_is_not_complete() -> None:
     down = replace(cluster(a=topic(1)), fenced={1: False, 2: False, 3: True})
     wish = wish_of(params(), down)
     result = told(down, plan(down, wish), wish, params())
-    assert (result["complete"], result["changed"]) == (False, False)
+    assert (result["complete"], result["waiting_topics"], result["changed"]) == (False, ["a"], False)
 
 
 # --- the order of what is written
@@ -208,7 +226,7 @@ def test_leaders_come_first_and_marks_go_last(calls: list[tuple[str, Any]], monk
     found = replace(cluster(a=topic(1, 2, 3, mark=MARK)), rates={1: THEIRS, 2: {}, 3: THEIRS})
     looks = iter([found, cluster(a=topic(1, 2, 3))])
     monkeypatch.setattr(kafka_replicas, "look", lambda _admin: next(looks))
-    finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
+    assert finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
     assert [name for name, _what in calls] == ["elect", "set_rates", "set_topics"]
     assert calls[1][1] == ([1, 3], None)
     assert MARK.min_isr == UNTOUCHED
@@ -226,3 +244,26 @@ def test_where_nothing_was_copied_a_throttle_is_of_somebody_else_and_stays(
     monkeypatch.setattr(kafka_replicas, "look", lambda _admin: next(looks))
     finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
     assert ("set_rates", ([], None)) in calls
+
+
+def test_while_a_broker_is_away_that_is_throttled_the_marks_stay(
+    calls: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without them its throttle would be somebody else's for the next growth."""
+    found = cluster(a=topic(1, 2, 3, mark=MARK))
+    down = replace(found, fenced={1: False, 2: False, 3: True}, rates={1: THEIRS, 2: THEIRS})
+    monkeypatch.setattr(kafka_replicas, "look", lambda _admin: down)
+    assert not finish(None, plan(found, wish_of(params(), found)), params())  # type: ignore[arg-type]
+    assert calls == [("elect", None), ("set_rates", ([1, 2], None))]
+
+
+def test_a_growth_is_not_done_before_each_throttle_can_be_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cluster(a=topic(1, 2, mark=MARK))
+    growth = plan(found, wish_of(params({"name": "a", "replication_factor": 2}), found))
+    down = replace(found, fenced={1: False, 2: False, 3: True}, rates={1: THEIRS, 2: THEIRS})
+    monkeypatch.setattr(kafka_replicas, "begin", lambda *_all: None)
+    monkeypatch.setattr(kafka_replicas, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(kafka_replicas, "look", lambda _admin: down)
+    result = grow(None, down, growth, params())  # type: ignore[arg-type]
+    assert (result["done"], result["idle"]) == (False, True)
+    assert result["waits_for"].endswith("0 of 1 partition left, and the throttle of broker 3")

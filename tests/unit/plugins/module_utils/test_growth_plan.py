@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.raspi.kafka.plugins.module_utils import _growth
 from ansible_collections.raspi.kafka.plugins.module_utils._growth import (
     Growth,
     Progress,
@@ -75,12 +76,12 @@ def test_a_topic_gets_its_replicas_and_is_marked_before() -> None:
     assert found.noted["a"] == {LEADERS: f"0:1,0:{NO_BROKER},1:1", FOLLOWERS: "0:2,0:3,1:2,1:3"}
     assert mark_of(found.noted["a"]) == found.marks["a"]
     assert found.bytes_to_copy == 4 * MIB
-    assert found.waiting == ()
+    assert found.waiting == {}
 
 
 def test_nothing_is_to_do_where_all_is_as_it_shall_be() -> None:
     found = grown(cluster(a=topic(at(1, 2, 3), at(3, 1, 2), at(2, 3, 1))), a=3)
-    assert found == Growth(found.partitions, {}, {}, {}, ())
+    assert found == Growth(found.partitions, {}, {}, {}, {})
 
 
 def test_a_topic_that_is_not_named_is_left_alone_and_one_that_is_not_there_is_no_failure() -> None:
@@ -111,14 +112,14 @@ def test_a_broker_that_has_only_topics_which_are_not_named_is_no_reason() -> Non
 
 def test_a_topic_waits_for_brokers_and_others_do_not() -> None:
     found = grown(cluster({3}, a=topic(at(1)), b=topic(at(1))), a=3, b=2)
-    assert found.waiting == ("Topic a waits with fewer than 3 replicas: broker 3 does not serve.",)
+    assert found.waiting == {"a": "Topic a waits with fewer than 3 replicas: broker 3 does not serve."}
     assert [key for key, _new in found.placed.items()] == [("b", 0)]
     assert sorted(found.placed["b", 0]) == [1, 2]
 
 
 def test_a_partition_with_a_replica_that_is_down_is_left_as_it_is() -> None:
     found = grown(cluster({3}, a=topic(at(3), at(1))), a=2)
-    assert found.waiting == ("1 partition of topic a wait with too few replicas for broker 3.",)
+    assert found.waiting == {"a": "1 partition of topic a wait with too few replicas for broker 3."}
     assert list(found.placed) == [("a", 1)]
 
 
@@ -130,7 +131,7 @@ def test_while_a_broker_is_down_nothing_is_spread_anew_over_the_others() -> None
 
 def test_where_a_broker_is_down_that_no_topic_lacks_nothing_waits() -> None:
     found = grown(cluster({3}, a=topic(at(1, 2, 3), at(2, 3, 1), at(3, 1, 2))), a=3)
-    assert (found.waiting, found.placed) == ((), {})
+    assert (found.waiting, found.placed) == ({}, {})
 
 
 # --- min.insync.replicas
@@ -181,16 +182,34 @@ def test_what_moves_already_is_not_asked_for_again() -> None:
     assert found.marks == {"a": ALL}
 
 
-def test_what_moves_without_a_mark_gets_one() -> None:
-    found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), min_isr=2)), a=3)
+def test_while_it_moves_nothing_is_planned_anew_and_what_is_thin_still_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice of the wait plans, which takes a Pi long where there are many partitions."""
+    planned: list[int] = []
+    monkeypatch.setattr(_growth, "place", lambda partitions, _brokers: planned.append(len(partitions)) or {})
+    grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), mark=ALL)), a=3)
+    assert planned == []
+    grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), at(1), mark=ALL)), a=3)
+    grown(cluster(a=topic(at(1, 2, 3), mark=ALL)), a=3)
+    assert planned == [2, 1]
+
+
+def test_what_moves_already_and_asks_for_more_than_it_has_is_lowered() -> None:
+    found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), min_isr=2, mark=ALL)), a=3)
     assert found.placed == {}
     assert found.marks["a"] == replace(ALL, min_isr=INHERITED)
     assert found.noted["a"][MIN_ISR] == "1"
 
 
-def test_what_somebody_else_moves_and_throttles_is_left_to_them() -> None:
-    found = grown(cluster(a=topic(moving(1, 2, 3, adding={2, 3}), is_foreign=True)), a=3)
-    assert (found.placed, found.marks) == ({}, {})
+@pytest.mark.parametrize(
+    ("throttles", "mark"), [(False, None), (True, None), (False, Mark(frozenset({(1, 1)}), frozenset({(1, 2)})))]
+)
+def test_what_somebody_else_moves_is_left_to_them_and_waited_for(throttles: bool, mark: Mark | None) -> None:
+    """Also where another partition of the topic is ours; whoever moves it may throttle it elsewhere, or not at all."""
+    theirs = topic(moving(1, 2, adding={2}), at(1, 2, 3), mark=mark, is_foreign=throttles)
+    found = grown(cluster(a=theirs), a=3)
+    assert (found.placed, found.noted) == ({}, {})
+    assert found.marks == ({"a": mark} if mark else {})
+    assert found.waiting == {"a": "1 partition of topic a wait until somebody else has moved them."}
 
 
 def test_what_is_all_there_but_marked_is_finished() -> None:
@@ -220,6 +239,16 @@ def test_progress_is_told_by_bytes() -> None:
 def test_a_copy_that_is_not_in_sync_is_left_to_do() -> None:
     behind = cluster(a=topic(replace(at(1, 2, 3), isr=frozenset({1, 2})), mark=ALL))
     assert progress(behind, {"a": ALL}).left == 1
+
+
+def test_a_growth_is_not_done_while_a_broker_is_away_that_takes_part() -> None:
+    """Also one that has no replica left to be waited for: it keeps its throttle, and tells it when it is back."""
+    there = {"a": topic(at(1, 2), mark=ALL)}
+    found = progress(cluster({3}, **there), {"a": ALL})
+    assert (found.left, found.away, found.is_done) == (0, (3,), False)
+    assert progress(cluster(**there), {"a": ALL}).is_done
+    turned = Mark(frozenset({(0, 3)}), frozenset())
+    assert progress(cluster({3}, a=topic(at(1, 2), mark=turned)), {"a": turned}).is_done
 
 
 def test_a_topic_that_is_gone_is_not_waited_for() -> None:
