@@ -3832,10 +3832,16 @@ MUTATIONS = [
             "health={})",
         ),
         (
+            "the others are not asked for a node that hangs",
+            "test_where_no_node_that_is_to_be_restarted_answers_the_others_are_asked",
+            "    - __roll_known | length == 0",
+            "    - false",
+        ),
+        (
             "a cluster that cannot be asked is a failure before its gate says why",
             "test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_if_the_gate_lets_it",
-            "  # The order then is the inventory's, and the gate of the first node fails with the reason.\n  failed_when: false\n",
-            "",
+            "with the reason.\n  failed_when: false\n",
+            "with the reason.\n",
         ),
     ),
     *of(

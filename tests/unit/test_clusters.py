@@ -413,10 +413,18 @@ def test_a_node_that_is_of_no_use_now_comes_first_and_is_not_asked_itself(tmp_pa
 def test_a_cluster_that_cannot_be_asked_is_rolled_in_the_order_of_the_inventory_if_the_gate_lets_it(
     tmp_path: Path,
 ) -> None:
-    done = rolled(tmp_path, health=(UNREACHABLE, HEALTH))
+    done = rolled(tmp_path, health=(UNREACHABLE, UNREACHABLE, HEALTH))
     unknown = "(the cluster could not be asked)"
     assert f"1. pi1 {unknown}, 2. pi2 {unknown}, 3. pi3 {unknown}" in done.said
     assert done.failed == {}
+
+
+def test_where_no_node_that_is_to_be_restarted_answers_the_others_are_asked(tmp_path: Path) -> None:
+    done = rolled(tmp_path, health=(UNREACHABLE, HEALTH))
+    assert "1. pi2, 2. pi3, 3. pi1 (active controller)" in done.said
+    own, others = (done.hosts[0].given("cluster_health")[number]["bootstrap_servers"] for number in (0, 1))
+    assert "127.0.0.1:19092" in own
+    assert others == ["pi2:9092", "pi3:9092"]
 
 
 def test_a_node_that_does_not_answer_is_no_reason_not_to_know_the_cluster(tmp_path: Path) -> None:
