@@ -18,6 +18,7 @@ def test_a_recipe_s_parts_are_kept_apart() -> None:
 def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
     with pytest.raises(step.Failure, match="cannot name hosts"):
         host.refuse_bad_name(name)
+    host.refuse_bad_name("cluster_live-2")
 
 
 def test_a_path_that_ssh_would_split_is_refused() -> None:
