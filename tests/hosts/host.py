@@ -154,7 +154,9 @@ def as_root(host: Host, command: str, text: str = "") -> str:
 def refuse_bad_name(name: str) -> None:
     """A set's name becomes a directory, a network and a part of the containers' names."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
-        raise Failure(f"{name!r} cannot name hosts", "it must be a-z, 0-9, - and _, a letter first", "choose another name")
+        raise Failure(
+            f"{name!r} cannot name hosts", "it must be a-z, 0-9, - and _, a letter first", "choose another name"
+        )
 
 
 def refuse_bad_path(path: Path) -> None:
