@@ -25,7 +25,7 @@ from .mutation import BrokenMutation, Mutation
 
 CHANGED = "--changed"
 # They take some four minutes.
-MOST_OF_A_CHANGE = 150
+MOST_OF_A_CHANGE = 100
 SECONDS = 120
 LINES_OF_A_FAILURE = 40
 CAUGHT, SURVIVED, BROKEN = "caught", "SURVIVED", "BROKEN"
