@@ -284,9 +284,12 @@ def ask(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> State:
     """
     topics = admin.describe_topics()
     configs = describe_configs(admin, TOPIC, [topic["name"] for topic in topics], keys=[MIN_ISR])
+    cluster = admin.describe_cluster()
+    # The last question, since one that is not answered ends the connection: what is asked after it may meet a broker
+    # that is down, and then all is asked anew.
     judged_by = ask_quorum(admin, min(max(params["fetch_timeout_ms"], STALL_MS), params["request_timeout_ms"]))
     answers = {
-        "cluster": admin.describe_cluster(),
+        "cluster": cluster,
         "topics": without_copies(topics, judged_by.pop("adding")),
         "min_isr": {name: int(entries[MIN_ISR].value or 1) for name, entries in configs.items()},
         **judged_by,
