@@ -100,10 +100,7 @@ def ready() -> Iterator[Bench]:
         (libs,) = (root / "release").glob("*/libs")
         with Nodes(root, f"{libs}/*", all_voters=True) as nodes:
             with step("start three nodes"):
-                nodes.start(*nodes.ids)
-                nodes.wait_until_serving(*nodes.ids)
-            with nodes.admin() as admin:
-                admin.create_topics(TOPICS, wait_for_metadata=True)
+                nodes.serve(TOPICS)
             yield Bench(nodes, java)
 
 

@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import is_open, send
@@ -76,6 +77,13 @@ class Nodes:
         self._lan = dict(zip(self.ids, ports[::2], strict=True))
         self._controller = dict(zip(self.ids, ports[1::2], strict=True))
         self._directory_ids = {node: new_cluster_id() for node in self.ids}
+
+    def serve(self, topics: dict[str, dict[str, Any]]) -> None:
+        """Start all nodes, and make topics as create_topics() takes them."""
+        self.start(*self.ids)
+        self.wait_until_serving(*self.ids)
+        with self.admin() as admin:
+            admin.create_topics(topics, wait_for_metadata=True)
 
     def __enter__(self) -> Nodes:
         for node in self.ids:

@@ -34,10 +34,7 @@ TOPICS = {
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Nodes]:
     with Nodes(tmp_path_factory.mktemp("nodes"), class_path, all_voters=True) as nodes:
-        nodes.start(*nodes.ids)
-        nodes.wait_until_serving(*nodes.ids)
-        with nodes.admin() as admin:
-            admin.create_topics(TOPICS, wait_for_metadata=True)
+        nodes.serve(TOPICS)
         yield nodes
 
 
@@ -145,8 +142,9 @@ def test_patience_ends_where_nobody_comes_back(nodes: Nodes) -> None:
 def test_without_a_quorum_no_node_may_stop_and_that_is_soon_said(nodes: Nodes) -> None:
     nodes.kill(2, 3)
     told = eventually(lambda: health(nodes, fetch_timeout_ms=2000), lambda told: told["leader_id"] is None)
-    assert may_stop(told) == []
-    assert told["cost"]["ms"] < 20000  # of a broker that would look for a controller for 30 s
+    for again in (told, *(health(nodes, fetch_timeout_ms=2000) for _ in range(5))):
+        assert may_stop(again) == []
+        assert again["cost"]["ms"] < 20000, again  # of a broker that would look for a controller for 30 s
     refused = health(nodes, node_id=1, fetch_timeout_ms=2000)
     assert "no active controller answers: a majority of the voters may be down" in refused["msg"]
     assert (refused["reason"], refused["voters"]) == ("not_safe", [])

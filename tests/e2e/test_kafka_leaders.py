@@ -29,10 +29,7 @@ IDS = {f"pi{node}": node for node in (1, 2, 3)}
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, class_path: str) -> Iterator[Nodes]:
     with Nodes(tmp_path_factory.mktemp("nodes"), class_path, all_voters=True) as nodes:
-        nodes.start(*nodes.ids)
-        nodes.wait_until_serving(*nodes.ids)
-        with nodes.admin() as admin:
-            admin.create_topics(TOPICS, wait_for_metadata=True)
+        nodes.serve(TOPICS)
         yield nodes
 
 
