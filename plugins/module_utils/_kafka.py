@@ -283,14 +283,7 @@ def answered(ask: Callable[[], T], timeout_ms: int) -> T:
 
     :raises KafkaError: that is still so after `timeout_ms`, or it is another error.
     """
-    deadline = time.monotonic() + timeout_ms / 1000
-    while True:
-        try:
-            return ask()
-        except ASK_AGAIN:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(SECONDS_TO_ASK_AGAIN)
+    return retry(ask, timeout_ms, lambda error: isinstance(error, ASK_AGAIN))
 
 
 def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params: Mapping[str, t.Any]) -> T:
@@ -310,17 +303,22 @@ def converge(look: Callable[[], T], unsettled: Callable[[T], list[str]], params:
     return found
 
 
-def retry(call: Callable[[], T], timeout_ms: int) -> T:
+def is_retriable(error: KafkaError) -> bool:
+    return error.retriable
+
+
+def retry(call: Callable[[], T], timeout_ms: int, passes: Callable[[KafkaError], bool] = is_retriable) -> T:
     """What a call returns, also while the quorum changes its leader or a broker was lost a moment ago.
 
-    :raises KafkaError: it still fails after `timeout_ms`.
+    :param passes: whether it is worth to call again after an error.
+    :raises KafkaError: it still fails after `timeout_ms`, or it fails otherwise.
     """
     deadline = time.monotonic() + timeout_ms / 1000
     while True:
         try:
             return call()
         except KafkaError as error:
-            if not error.retriable or time.monotonic() > deadline:
+            if not passes(error) or time.monotonic() > deadline:
                 raise
         time.sleep(SECONDS_TO_ASK_AGAIN)
 
