@@ -192,8 +192,11 @@ def elect(admin: KafkaAdminClient, params: Mapping[str, t.Any]) -> None:
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     with admin_client(params) as admin:
-        waited = 0.0 if module.check_mode else await_in_sync(lambda: look_at_copies(admin, params), params)
-        left = behind(look_at_copies(admin, params), params["node_id"])
+        waited, left = 0.0, {}
+        if module.check_mode:
+            left = behind(look_at_copies(admin, params), params["node_id"])
+        else:
+            waited = await_in_sync(lambda: look_at_copies(admin, params), params)
         topics = look(admin, params)
         moved = to_lead(topics, params["node_id"])
         if moved and not module.check_mode:
