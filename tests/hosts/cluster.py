@@ -44,6 +44,10 @@ class Nodes:
         """What a shell command prints on each host, as root."""
         return [host.as_root(pi, command).strip() for pi in self.hosts]
 
+    def signal(self, node_id: int, name: str) -> None:
+        """Send a signal to the process of a node."""
+        host.as_root(self.of(node_id), f"systemctl kill --signal={name} kafka.service")
+
     @contextlib.contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
         with contextlib.closing(KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=10000)) as admin:

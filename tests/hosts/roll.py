@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kafka.errors import KafkaError
 
-from . import host, traffic
+from . import faults, traffic
 from .cluster import TOPIC, Nodes
 from .deployed import wait_until
 from .play import Run
@@ -80,7 +80,7 @@ def nothing_is_lost(nodes: Nodes, path: Path) -> traffic.Ledger:
     fates = f"{len(ledger.acked)} acknowledged, {len(ledger.failed)} failed, {len(found)} read"
     print(f"{fates}; longest gap in acknowledgements of one partition {ledger.longest_gap:.3f} s")
     assert ledger.failed == []
-    assert traffic.judge(ledger, found) == []
+    traffic.prove(ledger, found)
     return ledger
 
 
@@ -95,9 +95,6 @@ def stalled(nodes: Nodes, node_id: int) -> Iterator[None]:
             return False  # the one that is stalled was asked
         return all(node_id not in one["isr_nodes"] for one in partitions if len(one["replica_nodes"]) > 1)
 
-    host.as_root(nodes.of(node_id), "systemctl kill --signal=SIGSTOP kafka.service")
-    try:
+    with faults.standing_still(nodes, node_id):
         wait_until(is_out, 120, f"no replica of node {node_id} is in sync")
         yield
-    finally:
-        host.as_root(nodes.of(node_id), "systemctl kill --signal=SIGCONT kafka.service")

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from . import cache, host
 
@@ -86,6 +86,15 @@ def judge(ledger: Ledger, stored: dict[tuple[int, int], int]) -> list[str]:
     return faults
 
 
+def prove(ledger: Ledger, found: dict[tuple[int, int], int]) -> None:
+    """What was acknowledged is in what a reader found, once and in order; one message less would be missed."""
+    assert judge(ledger, found) == []
+    number, place = next(iter(ledger.acked.items()))
+    left = {one: each for one, each in found.items() if one != place}
+    lost = [f"message {number} was acknowledged at {place} and is not there"]
+    assert judge(ledger, left) == lost, "the ledger must miss what is taken away"
+
+
 @contextlib.contextmanager
 def sent(servers: list[str], topic: str, path: Path, acks: str = "all") -> Iterator[None]:
     """Send while the body runs; at its end all messages have their line in the ledger."""
@@ -124,6 +133,22 @@ def stored(pi: host.Host, topic: str) -> dict[tuple[int, int], int]:
     assert text, f"nothing was read of {topic} on {pi.container}"
     found = re.findall(r"^Partition:(\d+)\s+Offset:(\d+)\s+(\d+)$", text, re.MULTILINE)
     return {(int(partition), int(offset)): int(number) for partition, offset, number in found}
+
+
+def read(servers: list[str], topic: str) -> dict[tuple[int, int], int]:
+    """Read the topic from its beginning to the end that it has now, whatever comes later, as stored() does."""
+    found: dict[tuple[int, int], int] = {}
+    with contextlib.closing(KafkaConsumer(bootstrap_servers=servers, group_id=None)) as consumer:
+        places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        ends = consumer.end_offsets(places)
+        deadline = time.monotonic() + SECONDS_TO_READ
+        while any(consumer.position(place) < end for place, end in ends.items()):
+            assert time.monotonic() < deadline, f"{topic} is not read to its end within {SECONDS_TO_READ} s"
+            for place, records in consumer.poll(timeout_ms=1000).items():
+                found |= {(place.partition, record.offset): int(record.value) for record in records}
+    return found
 
 
 def main(servers: str, topic: str, path: str, acks: str) -> None:

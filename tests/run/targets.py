@@ -129,7 +129,7 @@ def checks() -> list[Stage]:
         scenario("gateway", 2400),
         scenario("cluster", 2400),
         scenario("cluster_live", 2400),
-        check(GUARD, [*MODULES, f"tests/{GUARD}"], 1200, ("archive",), live=True),
+        check(GUARD, [*MODULES, "-s", f"tests/{GUARD}"], 1200, ("archive",), live=True),
         *(check(name, ["pytest", "-v", "--exitfirst", f"tests/{name}"], 2400, MACHINE, live=True) for name in CLUSTERS),
         check(BRIDGE, [*MODULES, f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
