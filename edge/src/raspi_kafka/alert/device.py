@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .alert import Place
+from .record import header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +110,4 @@ class Device:
 
 def gateway_of(record: Record) -> str:
     """Return the name of the host through which a record came; "" if it does not say."""
-    for name, value in record.headers or ():
-        if name == GATEWAY_HEADER and value:
-            return value.decode(errors="replace")
-    return ""
+    return header(record.headers, GATEWAY_HEADER)

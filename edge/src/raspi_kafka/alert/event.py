@@ -7,6 +7,8 @@ import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .record import header
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,10 +72,8 @@ def said_ms(payload: dict[str, Any], headers: Headers | None, fields: Sequence[s
             found = milliseconds(said)
             if found is not None:
                 return found
-    for name, value in headers or ():
-        if name == TIME_HEADER and value:
-            return milliseconds(value.decode(errors="replace"))
-    return None
+    text = header(headers, TIME_HEADER)
+    return milliseconds(text) if text else None
 
 
 def milliseconds(said: Any) -> int | None:

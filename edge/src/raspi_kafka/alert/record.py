@@ -28,6 +28,14 @@ class Record(NamedTuple):
     headers: Headers | None = None
 
 
+def header(headers: Headers | None, name: str) -> str:
+    """Return the first header of a name that has a value, as text; "" if there is none."""
+    for each, value in headers or ():
+        if each == name and value:
+            return value.decode(errors="replace")
+    return ""
+
+
 def record_of(message: Message) -> Record:
     """Return the record of a message that is no error; its topic has LogAppendTime."""
     key, (_kind, stamp) = message.key() or b"", message.timestamp()
