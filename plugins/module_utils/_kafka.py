@@ -16,6 +16,7 @@ import traceback
 import typing as t
 from collections import Counter
 from contextlib import contextmanager
+from itertools import chain
 
 from ansible.module_utils.common.respawn import has_respawned, respawn_module
 
@@ -60,6 +61,7 @@ if t.TYPE_CHECKING:
 KAFKA_PYTHON_MINIMUM = "3.0.12"  # the doc fragment and the role that makes the venv say the same
 VENV_PYTHON = "/opt/raspi-kafka/venv/bin/python"
 SECONDS_TO_ASK_AGAIN = 0.2
+SHARES_OF_TIMEOUT = 6  # of which a server that does not answer may take one
 
 TOPIC, BROKER = 2, 4  # resource types of DescribeConfigs and IncrementalAlterConfigs
 SET, DELETE = 0, 1  # operations of IncrementalAlterConfigs
@@ -224,7 +226,6 @@ def client_options(params: Mapping[str, t.Any]) -> dict[str, t.Any]:
         "bootstrap_servers": [join_server(*split_server(server)) for server in params["bootstrap_servers"]],
         "client_id": params["client_id"],
         "request_timeout_ms": params["request_timeout_ms"],
-        "bootstrap_timeout_ms": params["request_timeout_ms"],
     }
 
 
@@ -323,12 +324,33 @@ def retry(call: Callable[[], T], timeout_ms: int, passes: Callable[[KafkaError],
         time.sleep(SECONDS_TO_ASK_AGAIN)
 
 
+def connected(client: Callable[..., T], options: Mapping[str, t.Any]) -> T:
+    """A client that has found its cluster, for which one server after the other is asked for up to request_timeout_ms.
+
+    kafka-python itself chooses by chance and stays with its choice: a broker that hangs would take all the time that
+    there is, and one that is down more with each try.
+
+    :param options: as client_options() returns them, and more.
+    :raises KafkaError: no server answers, for one.
+    """
+    servers = options["bootstrap_servers"]
+    deadline = time.monotonic() + options["request_timeout_ms"] / 1000
+    share = max(1000, options["request_timeout_ms"] // SHARES_OF_TIMEOUT)
+    while True:
+        for server in chain(filter(is_open, servers), servers[:1]):
+            try:
+                return client(**{**options, "bootstrap_servers": [server], "bootstrap_timeout_ms": share})
+            except KafkaTimeoutError:
+                if time.monotonic() > deadline:
+                    raise
+
+
 @contextmanager
 def admin_client(params: Mapping[str, t.Any]) -> Iterator[KafkaAdminClient]:
     """The one connection of a task."""
     options = client_options(params)
     try:
-        admin = KafkaAdminClient(**options)
+        admin = connected(KafkaAdminClient, options)
     except (KafkaError, OSError) as error:
         raise cannot_reach(options["bootstrap_servers"]) from error
     try:
@@ -348,7 +370,8 @@ def consumer_client(params: Mapping[str, t.Any], **more: t.Any) -> Iterator[Kafk
     """
     options = client_options(params)
     try:
-        consumer = KafkaConsumer(**options, **more, enable_auto_commit=False, allow_auto_create_topics=False)
+        more = {**more, "enable_auto_commit": False, "allow_auto_create_topics": False}
+        consumer = connected(KafkaConsumer, {**options, **more})
     except (KafkaError, OSError) as error:
         raise cannot_reach(options["bootstrap_servers"]) from error
     try:

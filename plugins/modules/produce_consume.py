@@ -233,6 +233,7 @@ import time
 import typing as t
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -243,6 +244,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
     KafkaError,
     admin_client,
     client_options,
+    connected,
     describe_configs,
     explain,
     run,
@@ -377,14 +379,14 @@ def judge_identity(this: Run, broker: Broker) -> None:
 def producer_through(this: Run, broker: Broker) -> Iterator[KafkaProducer]:
     options = client_options(this.only_through(broker))
     try:
-        producer = KafkaProducer(
-            **options,
-            acks="all",
-            max_in_flight_requests_per_connection=1,
-            delivery_timeout_ms=options["request_timeout_ms"],
-            max_block_ms=options["request_timeout_ms"],
-            allow_auto_create_topics=False,
-        )
+        more = {
+            "acks": "all",
+            "max_in_flight_requests_per_connection": 1,
+            "delivery_timeout_ms": options["request_timeout_ms"],
+            "max_block_ms": options["request_timeout_ms"],
+            "allow_auto_create_topics": False,
+        }
+        producer = connected(KafkaProducer, {**options, **more})
     except (KafkaError, OSError) as error:
         raise unreachable(broker.id, broker.address) from error
     try:
@@ -444,14 +446,14 @@ def produce_through_all(
 
 @contextmanager
 def group_consumer(this: Run, brokers: list[Broker]) -> Iterator[KafkaConsumer]:
-    consumer = KafkaConsumer(
-        this.topic,
-        **client_options({**this.params, "bootstrap_servers": [broker.address for broker in brokers]}),
-        group_id=this.group,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        allow_auto_create_topics=False,
-    )
+    options = client_options({**this.params, "bootstrap_servers": [broker.address for broker in brokers]})
+    more = {
+        "group_id": this.group,
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "allow_auto_create_topics": False,
+    }
+    consumer = connected(partial(KafkaConsumer, this.topic), {**options, **more})
     try:
         yield consumer
     finally:

@@ -3786,6 +3786,28 @@ MUTATIONS = [
     ),
     *of(
         "plugins/module_utils/_kafka.py",
+        "plugins/module_utils/test_kafka.py",
+        (
+            "a server that is down is waited for",
+            "test_a_server_that_hangs_takes_a_part_of_the_time_and_one_that_is_down_none",
+            "chain(filter(is_open, servers), servers[:1])",
+            "servers",
+        ),
+        (
+            "a server that starts is not waited for",
+            "test_a_server_that_is_still_starting_is_waited_for",
+            "chain(filter(is_open, servers), servers[:1])",
+            "[*filter(is_open, servers)] or [None]",
+        ),
+        (
+            "servers that do not answer are given up too soon",
+            "test_where_no_server_answers_it_is_given_up_in_time",
+            "                if time.monotonic() > deadline:\n                    raise\n",
+            "                raise\n",
+        ),
+    ),
+    *of(
+        "plugins/module_utils/_kafka.py",
         "plugins/modules/test_cluster_health.py",
         (
             "only one broker is asked",

@@ -94,6 +94,49 @@ def test_every_connection_option_reaches_the_clients() -> None:
     assert set(_kafka.CONNECTION_ARGSPEC) <= set(options)
 
 
+class Cluster:
+    """Makes a client where the server that is asked is one of those that answer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, listening: set[str], answering: set[str]) -> None:
+        self.asked: list[str] = []
+        self._answering = answering
+        self._now = 0.0
+        monkeypatch.setattr(_kafka, "is_open", lambda server: server in listening)
+        monkeypatch.setattr(_kafka.time, "monotonic", lambda: self._now)
+
+    def client(self, **options: Any) -> str:
+        (server,) = options["bootstrap_servers"]
+        self.asked.append(server)
+        if server not in self._answering:
+            self._now += options["bootstrap_timeout_ms"] / 1000
+            raise KafkaTimeoutError("nobody")
+        return server
+
+    def connected(self, *servers: str) -> str:
+        options = {"bootstrap_servers": list(servers), "request_timeout_ms": 30000}
+        return _kafka.connected(self.client, options)
+
+
+def test_a_server_that_hangs_takes_a_part_of_the_time_and_one_that_is_down_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(monkeypatch, {"hangs:1", "good:1"}, {"good:1"})
+    assert cluster.connected("down:1", "hangs:1", "good:1") == "good:1"
+    assert cluster.asked == ["hangs:1", "good:1"]
+
+
+def test_a_server_that_is_still_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, set(), {"starts:1"})
+    assert cluster.connected("starts:1") == "starts:1"
+
+
+def test_where_no_server_answers_it_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(monkeypatch, {"hangs:1"}, set())
+    with pytest.raises(KafkaTimeoutError):
+        cluster.connected("hangs:1", "down:1")
+    assert 6 <= len(cluster.asked) <= 8
+
+
 def test_an_error_is_a_sentence_with_what_to_do() -> None:
     text = _kafka.explain(TopicAuthorizationFailedError("telemetry"))
     assert "telemetry" in text
