@@ -34,21 +34,34 @@ def committed(servers: tuple[str, ...], topic: str) -> Iterator[Message]:
     """
     consumer = reader(servers)
     try:
-        left = set(partitions(consumer, topic))
-        if not left:
+        ends = {each: end(consumer, topic, each) for each in partitions(consumer, topic)}
+        if not ends:
             raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {topic}"))
-        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in left])
+        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in ends])
+        left = set(ends)
         while left:
             message = consumer.poll(QUIET_S)
             if message is None:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"topic {topic} gives nothing"))
-            error = message.error()
+            partition, error = message.partition(), message.error()
             if error is None:
-                yield message
+                if partition in left and message.offset() < ends[partition]:
+                    yield message
+                # While others write without a pause, Kafka never tells of an end.
+                if message.offset() >= ends[partition] - 1:
+                    left.discard(partition)
             elif error.code() == KafkaError._PARTITION_EOF:
-                left.discard(message.partition())
+                left.discard(partition)
     finally:
         consumer.close()
+
+
+def end(consumer: Consumer, topic: str, partition: int) -> int:
+    """Return the offset behind what a reader may have now: with read_committed, behind what is stable (KIP-98).
+
+    :raises KafkaException: Kafka does not answer.
+    """
+    return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_S)[1]
 
 
 def reader(servers: tuple[str, ...], **more: object) -> Consumer:
