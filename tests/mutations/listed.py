@@ -4683,6 +4683,22 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/verify/vars/main.yml",
+        "test_playbooks.py",
+        (
+            "simulated devices are told as real ones",
+            "test_a_proof_tells_real_devices_from_simulated_ones",
+            """_verify_real: "{{ _verify_heard | reject('match', _mosquitto_simulated) }}\"""",
+            '_verify_real: "{{ _verify_heard }}"',
+        ),
+        (
+            "devices that are gone are told as publishing",
+            "test_a_proof_tells_real_devices_from_simulated_ones",
+            "(now().timestamp() * 1000) | int - 300000",
+            "0",
+        ),
+    ),
+    *of(
         "roles/verify/tasks/gateway.yml",
         "test_refusals.py",
         (
@@ -6127,6 +6143,12 @@ MUTATIONS = [
             "duplicated += 0",
         ),
         (
+            "what is missing of a real device is not told",
+            "test_the_numbers_of_real_devices_tell_what_is_missing_between_them",
+            "max(found.first) - min(found.first) + 1 - len(found.first) if",
+            "0 if",
+        ),
+        (
             "disorder is not counted",
             "test_each_device_is_accounted_for",
             "disordered += number < last",
@@ -6398,6 +6420,18 @@ MUTATIONS = [
             "test_a_late_message_of_another_run_is_none_of_this_one",
             r""", ?"run": ?"%b"' % re.escape(run).encode())""",
             "')",
+        ),
+        (
+            "simulated devices of another run are taken for real ones",
+            "test_records_are_sorted_by_who_has_sent_them",
+            "OF_NOBODY.match(device)",
+            'device.startswith("raspi-kafka-")',
+        ),
+        (
+            "what came by no MQTT is taken for a device",
+            "test_records_are_sorted_by_who_has_sent_them",
+            "MQTT_TOPIC not in dict(message.headers() or ())",
+            "False",
         ),
         (
             "a point in the name of a run is any character",

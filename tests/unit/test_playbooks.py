@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -215,6 +217,37 @@ def test_one_variable_multiplies_the_time_outs_of_the_proof(tmp_path: Path, fact
     (proof,) = pi.given("produce_consume")
     assert [int(one["request_timeout_ms"]) for one in (topic, proof)] == [30000 * factor] * 2
     assert int(proof["timeout"]) == 120 * factor
+
+
+SIMULATED, SERVICES = [f"sim-{number:05}" for number in range(1, 31)], ["raspi-kafka-gateway-pi1"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([*SIMULATED, *SERVICES, "pi1", "kitchen"], "kitchen, pi1, beside 30 simulated, within the last 5 minutes"),
+        ([f"esp{number}" for number in range(7)], "esp0, esp1, esp2, esp3, esp4 and 2 more, within the last 5 minutes"),
+        (SIMULATED, "no real device, beside 30 simulated, within the last 5 minutes"),
+        (SERVICES, None),
+    ],
+)
+def test_a_proof_tells_real_devices_from_simulated_ones(tmp_path: Path, names: list[str], told: str | None) -> None:
+    now = int(time.time() * 1000)
+    heard = {name: {"timestamp": now, "topic": "telemetry"} for name in names}
+    long_ago = {"attic": {"timestamp": now - 600_000, "topic": "telemetry"}}
+    path = tmp_path / "credentials" / "pi1.yml"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"passwords": {"raspi-kafka-verify": "drawn"}}))
+    path.chmod(0o600)
+    brokers = [{"id": 1, "address": "192.0.2.1:9092", "ack_p50_ms": 1, "ack_p99_ms": 2}]
+    answers = {
+        "produce_consume": [{"brokers": brokers, "records_produced": 9, "records_consumed": 9}],
+        "last_records": [{"records": heard | long_ago, "complete": True, "since": 1}],
+    }
+    pi = Host(tmp_path, "pi1", answers, python_venv_control_python=sys.executable)
+    _code, said = run(tmp_path, f"[pis]\n{pi.line()}\n", book="playbooks/verify.yml")
+    lines = re.findall(r"^ +publishing +(.+)$", said, re.MULTILINE)
+    assert lines == ([told] if told else []), said
 
 
 @pytest.mark.parametrize(("variables", "seconds"), [("", "50"), (" ansible_ssh_timeout=20", "100")])

@@ -27,7 +27,7 @@ def ledger(*stages: dict[str, Any], clock: bool = True) -> dict[str, Any]:
         each["began"], each["ended"] = began, began + each["ended"] - each["began"]
         began = each["ended"] + 5
     return {
-        "version": 3,
+        "version": 4,
         "run": "20261118T110640Z",
         "began": BEGAN,
         "product": "0.1.0",
@@ -56,6 +56,7 @@ def stage(
         "ended": BEGAN + lasted,
         "lag_ms": {"p50": 0.4, "p99": 3.2, "max": 9.1},
         "devices": {f"sim-{number:05}": device(dice, seconds, qos) for number in range(1, devices + 1)},
+        "real": {},
         "planted": [],
         "alerts": None,
         "events": [list(event) for event in events],

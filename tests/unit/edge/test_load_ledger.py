@@ -10,7 +10,7 @@ from raspi_kafka.alert.alert import Alert, Place, State
 from raspi_kafka.load_test import ledger
 from raspi_kafka.load_test.alerts import Told
 from raspi_kafka.load_test.consumer import rests
-from raspi_kafka.load_test.kafka import Stored
+from raspi_kafka.load_test.ledger import Stored
 from raspi_kafka.load_test.message import number_of
 from raspi_kafka.simulate import journal
 from raspi_kafka.simulate.frames import Publisher
@@ -72,6 +72,35 @@ def test_a_group_rests_for_its_pause_alone(seconds: float, paused: bool) -> None
     assert not rests(None, seconds)
 
 
+class Record:
+    """As far as it is looked at."""
+
+    def __init__(self, key: str, value: str, *headers: tuple[str, bytes]) -> None:
+        self.key = key.encode
+        self.value = value.encode
+        self.headers = lambda: list(headers) or None
+        self.timestamp = lambda: (2, BEGAN_MS + 3)
+
+
+def test_records_are_sorted_by_who_has_sent_them() -> None:
+    mqtt = ("mqtt.topic", b"devices/any")
+    found = ledger.stored(
+        [
+            Record("sim-00001", '{"device":"sim-00001","seq":4,"run":"now","ts_ns":1}', mqtt),
+            Record("sim-00001", '{"device":"sim-00001","seq":9,"run":"before","ts_ns":1}', mqtt),
+            Record("kitchen", '{"seq": 7}', mqtt),
+            Record("attic", "21.5", mqtt),
+            Record("kitchen", '{"seq": 6}', mqtt),
+            Record("kitchen", '{"seq": "8"}', mqtt),
+            Record("raspi-kafka-verify", '{"seq": 1}', mqtt),
+            Record("produced-otherwise", '{"seq": 1}'),
+            Record("", "what time is it"),
+        ],
+        "now",
+    )
+    assert found == Stored({"sim-00001": [(4, BEGAN_MS + 3)]}, {"kitchen": [7, 6, None], "attic": [None]})
+
+
 # --- journals
 
 
@@ -96,7 +125,7 @@ def test_what_the_simulator_writes_is_read(tmp_path: Path) -> None:
         journal.write(tmp_path, head(worker, 0), [device])  # type: ignore[list-item]
     told = ledger.journals(tmp_path)
     assert [own["worker"] for own, *_lines in told] == [0, 1]
-    found = ledger.devices(told, [], {}, BEGAN_NS)
+    found = ledger.devices(told, Stored(), {}, BEGAN_NS)
     assert sorted(found) == ["sim-00000", "sim-00001"]
     assert found["sim-00000"] == {
         "made": 3,
@@ -130,7 +159,7 @@ def test_workers_that_began_at_different_times_have_one_clock() -> None:
         [head(0, 500), line("sim-00001", [0.0, 1000.25], [10.125, None], resent=3, made=5)],
         [head(1, 800.5), line("sim-00002", [0.0], [9.0], disconnects=2, refused=1)],
     ]
-    found = ledger.devices(told, [], {}, BEGAN_NS)
+    found = ledger.devices(told, Stored(), {}, BEGAN_NS)
     assert (found["sim-00001"]["sent"], found["sim-00001"]["acked"]) == ([500.0, 1500.25], [510.125, None])
     assert (found["sim-00002"]["sent"], found["sim-00002"]["acked"]) == ([800.5], [809.5])
     counts = {name: [each[key] for key in ("made", "disconnects", "refused", "resent")] for name, each in found.items()}
@@ -148,7 +177,7 @@ def test_what_was_planted_has_the_times_of_its_messages() -> None:
     ]
     found = ledger.planted(told, BEGAN_NS)
     assert found == [["sim-00002", "silence", 109.0, None], ["sim-00001", "spike", 1500.25, 2500.0]]
-    assert found[1][2] in ledger.devices(told, [], {}, BEGAN_NS)["sim-00001"]["sent"]
+    assert found[1][2] in ledger.devices(told, Stored(), {}, BEGAN_NS)["sim-00001"]["sent"]
 
 
 def test_what_is_due_is_told_when_it_begins_and_when_it_ends() -> None:
@@ -183,7 +212,7 @@ def test_alerts_are_those_of_the_load_tests_rules_about_records_of_this_stage() 
 def test_records_stay_in_the_order_of_the_log_with_those_that_are_there_twice() -> None:
     told = [[head(0, 0), line("sim-00001", [0.0, 1.0, 2.0], [])]]
     log = [(0, 5), (2, 6), (1, 6), (2, 6), (1, 9)]
-    stored = [Stored("sim-00001", number, BEGAN_MS + ms) for number, ms in log]
+    stored = Stored({"sim-00001": [(number, BEGAN_MS + ms) for number, ms in log]})
     found = ledger.devices(told, stored, {}, BEGAN_NS)
     assert found["sim-00001"]["stored"] == [[number, float(ms)] for number, ms in log]
     assert found["sim-00001"]["acked"] == []
@@ -191,7 +220,7 @@ def test_records_stay_in_the_order_of_the_log_with_those_that_are_there_twice() 
 
 def test_records_of_devices_that_nobody_simulated_are_left_out() -> None:
     told = [[head(0, 0), line("sim-00001", [0.0], [1.0])]]
-    stored = [Stored("kitchen", 0, BEGAN_MS), Stored("sim-00002", 0, BEGAN_MS), Stored("sim-00001", 0, BEGAN_MS + 3)]
+    stored = Stored({"kitchen": [(0, BEGAN_MS)], "sim-00002": [(0, BEGAN_MS)], "sim-00001": [(0, BEGAN_MS + 3)]})
     came = {"a": {"kitchen": [[0, BEGAN_MS + 1.0]], "sim-00001": [[0, BEGAN_MS + 4.25]]}, "b": {}}
     found = ledger.devices(told, stored, came, BEGAN_NS)
     assert found.keys() == {"sim-00001"}
@@ -202,7 +231,7 @@ def test_records_of_devices_that_nobody_simulated_are_left_out() -> None:
 def test_a_group_has_what_came_twice_and_in_the_order_in_which_it_came() -> None:
     told = [[head(0, 250), line("sim-00001", [0.0, 1.0], [2.0, 3.0])]]
     came = {"a": {"sim-00001": [[1, BEGAN_MS + 260.5], [0, BEGAN_MS + 260.5], [1, BEGAN_MS + 300.125]]}}
-    found = ledger.devices(told, [], came, BEGAN_NS)
+    found = ledger.devices(told, Stored(), came, BEGAN_NS)
     assert found["sim-00001"]["groups"] == {"a": [[1, 260.5], [0, 260.5], [1, 300.125]]}
 
 

@@ -99,6 +99,13 @@ def test_every_kind_of_harm_is_in_the_sum(damaged: dict[str, Any], tmp_path: Pat
     assert (b.consumed, b.missing, b.stray, b.disordered) == (100, 1, 2, 19)
 
 
+def test_the_numbers_of_real_devices_tell_what_is_missing_between_them(tmp_path: Path) -> None:
+    said = made.stage()
+    said["real"] = {"pi1": [7, 8, 8, 11, 10, None], "attic": [None, None], "still": []}
+    found = find(one_stage(said, tmp_path)).real
+    assert found == {"pi1": (6, 1, 1, 1, 1), "attic": (2, 2, 0, 0, 0), "still": (0, 0, 0, 0, 0)}
+
+
 def test_with_qos_0_what_was_sent_is_owed(tmp_path: Path) -> None:
     said = made.stage(qos=0)
     said["devices"]["sim-00002"]["stored"].pop(4)

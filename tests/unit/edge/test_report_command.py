@@ -51,6 +51,21 @@ def test_the_exit_code_tells_how_it_went(stages: list[Callable[[], Any]], code: 
 # --- the table
 
 
+def test_real_devices_that_sent_meanwhile_are_told_beside_the_simulated_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = made.stage()
+    said["real"] = {"pi1": [7, 8, 11], "attic": [None]}
+    page = tmp_path / "page.html"
+    main(["report", written(made.ledger(said), tmp_path), "--html", str(page)])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    head = lines.index("Real device Stored Without number Missing Duplicated Out of order")
+    assert lines[head + 2 : head + 4] == ["attic 1 1 0 0 0", "pi1 3 0 2 0 0"]
+    assert "Real devices sent meanwhile." in page.read_text()
+    main(["report", written(made.ledger(made.stage()), tmp_path), "--html", str(page)])
+    assert "Real device" not in capsys.readouterr().out + page.read_text()
+
+
 def test_the_table_has_the_verdict_and_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["report", written(made.ledger(made.stage(), lossy(), late()), tmp_path)])
     out = capsys.readouterr().out
@@ -160,7 +175,7 @@ DEVICE = "stages/0/devices/sim-00001"
         ('{"version": NaN}', "NaN is no number of JSON"),
         ([], "the file must be object"),
         ({}, "must contain"),
-        (damage("version", 2), "version must be one of [3]"),
+        (damage("version", 2), "version must be one of [4]"),
         (damage("stages", []), "stages must contain at least 1 items"),
         (damage("clock", 5), "clock must be object or null"),
         (damage("clock", {"offset_ms": 1}), "error_ms"),

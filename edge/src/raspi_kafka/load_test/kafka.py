@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
@@ -19,7 +19,7 @@ from confluent_kafka.admin import AdminClient
 
 from raspi_kafka.report.ledger import Clock
 
-from .message import arrived, sent_by
+from .message import arrived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,17 +36,6 @@ READ_AGAIN = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._R
 
 class LoadTestError(Exception):
     """A sentence: what can't be done, where, why, and what to do."""
-
-
-class Stored(NamedTuple):
-    """A record of a simulated device.
-
-    :ivar append_ms: when Kafka appended it, milliseconds since 1970 by its own clock.
-    """
-
-    device: str
-    number: int
-    append_ms: int
 
 
 def ends(servers: str, topic: str) -> list[tuple[str, int, int]]:
@@ -76,10 +65,9 @@ def ends_by(consumer: Consumer, servers: str, topic: str) -> list[tuple[str, int
         ) from failed
 
 
-def stored(servers: str, starts: list[tuple[str, int, int]], run: str) -> Iterator[Stored]:
-    """Yield the records of simulated devices from given offsets to the end, partition by partition in the log's order.
+def stored(servers: str, starts: list[tuple[str, int, int]]) -> Iterator[Message]:
+    """Yield the records from given offsets to the end, partition by partition in the log's order.
 
-    :param run: what messages of this stage say that they are of.
     :raises LoadTestError: Kafka is not there.
     """
     last = {partition: offset for _topic, partition, offset in ends(servers, starts[0][0])}
@@ -91,9 +79,8 @@ def stored(servers: str, starts: list[tuple[str, int, int]], run: str) -> Iterat
             while position < last[partition]:
                 for message in taken(consumer, servers):
                     position = message.offset() + 1
-                    sent = sent_by(message, run)
-                    if sent and position <= last[partition]:
-                        yield Stored(*sent, message.timestamp()[1])
+                    if position <= last[partition]:
+                        yield message
     finally:
         consumer.close()
 

@@ -6,22 +6,52 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from raspi_kafka.alert.alert import State
 from raspi_kafka.report.ledger import Planted
 
 from .judged import RULES
+from .message import real, sent_by
 from .options import FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from confluent_kafka import Message
+
     from .alerts import Told
-    from .kafka import Stored
 
 TOLD = ("made", "disconnects", "refused", "resent")
+
+
+@dataclass
+class Stored:
+    """What Kafka has of a stage, of each device in the log's order.
+
+    :ivar simulated: device -> pairs of a number and when Kafka appended it, milliseconds since 1970 by its own clock.
+    :ivar real: device -> the numbers that it gave its messages, null for one without.
+    """
+
+    simulated: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    real: dict[str, list[int | None]] = field(default_factory=dict)
+
+
+def stored(records: Iterable[Message], run: str) -> Stored:
+    """Sort records by who sent them.
+
+    :param run: what messages of this stage say that they are of.
+    """
+    found = Stored()
+    for record in records:
+        if sent := sent_by(record, run):
+            device, number = sent
+            found.simulated.setdefault(device, []).append((number, record.timestamp()[1]))
+        elif known := real(record):
+            found.real.setdefault(known[0], []).append(known[1])
+    return found
 
 
 def journals(directory: Path) -> list[list[dict[str, Any]]]:
@@ -32,7 +62,7 @@ def journals(directory: Path) -> list[list[dict[str, Any]]]:
 
 def devices(
     told: list[list[dict[str, Any]]],
-    stored: Iterable[Stored],
+    stored: Stored,
     came: dict[str, dict[str, list[list[float]]]],
     began_ns: int,
 ) -> dict[str, dict[str, Any]]:
@@ -47,16 +77,16 @@ def devices(
             found[line["device"]] = {
                 "sent": [round(ms + later, 3) for ms in line["sent"]],
                 "acked": [None if ms is None else round(ms + later, 3) for ms in line["acked"]],
-                "stored": [],
+                "stored": [
+                    [number, round(append_ms - began_ns / 1e6, 3)]
+                    for number, append_ms in stored.simulated.get(line["device"], [])
+                ],
                 "groups": {
                     group: [[number, round(ms - began_ns / 1e6, 3)] for number, ms in of.get(line["device"], [])]
                     for group, of in came.items()
                 },
                 **{name: line[name] for name in TOLD},
             }
-    for record in stored:
-        if record.device in found:
-            found[record.device]["stored"].append([record.number, round(record.append_ms - began_ns / 1e6, 3)])
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
 
 BATCH = 5000
+MQTT_TOPIC = "mqtt.topic"  # the header of what the bridge has brought
+OF_NOBODY = re.compile(r"sim-[0-9]{5}$|raspi-kafka-")  # simulated devices of any run, and this collection's own
 
 
 def arrived(consumer: Consumer, seconds: float) -> list[Message]:
@@ -32,6 +35,19 @@ def number_of(value: bytes | None, run: str) -> int | None:
     """
     found = pattern(run).search(value or b"")
     return int(found[1]) if found else None
+
+
+def real(message: Message) -> tuple[str, int | None] | None:
+    """Return the real device that sent a message by MQTT, and the number that it gives it; None for any other."""
+    device = (message.key() or b"").decode(errors="replace")
+    if not device or OF_NOBODY.match(device) or MQTT_TOPIC not in dict(message.headers() or ()):
+        return None
+    try:
+        said = json.loads(message.value() or b"")
+    except (ValueError, RecursionError):
+        return device, None
+    number = said.get("seq") if isinstance(said, dict) else None
+    return device, number if type(number) is int and number >= 0 else None
 
 
 @functools.cache

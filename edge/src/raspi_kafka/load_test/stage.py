@@ -82,7 +82,7 @@ class Stage:
         told = ledger.journals(self._folder)
         if not told:
             raise LoadTestError(f"The simulator wrote no journal to {self._folder}. Its own lines say why.")
-        stored = kafka.stored(self._wanted.kafka, self._starts, self._run)
+        stored = ledger.stored(kafka.stored(self._wanted.kafka, self._starts), self._run)
         planted = ledger.planted(told, began_ns)
         alerts = self._told(planted, sent_s)
         return {
@@ -95,6 +95,7 @@ class Stage:
             "ended": ended,
             "lag_ms": ledger.lag(told),
             "devices": ledger.devices(told, stored, came, began_ns),
+            "real": stored.real,
             "planted": planted,
             "alerts": None if alerts is None else ledger.alerts(alerts, told, self._starts, began_ns),
             "events": sorted(self._planned() + ledger.events(self._wanted.events, began_ns)),

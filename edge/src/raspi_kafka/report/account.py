@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from .ledger import Device
 
@@ -64,6 +64,20 @@ class DeviceAccount:
     refused: int
     resent: int
     groups: dict[str, GroupAccount]
+
+
+class RealAccount(NamedTuple):
+    """Numbers of messages of a real device, of which nothing but what is stored is known.
+
+    :ivar unnumbered: stored without a number.
+    :ivar missing: numbers between the first and the last that are not stored.
+    """
+
+    stored: int
+    unnumbered: int
+    missing: int
+    duplicated: int
+    disordered: int
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,13 @@ def account(device: Device, groups: Iterable[str]) -> DeviceAccount:
         resent=device.resent,
         groups={name: group_account(device.groups.get(name, []), stored) for name in groups},
     )
+
+
+def real_account(numbers: Sequence[int | None]) -> RealAccount:
+    """Say what the numbers of a real device show, in the log's order."""
+    found = arrivals([number, 0] for number in numbers if number is not None)
+    missing = max(found.first) - min(found.first) + 1 - len(found.first) if found.first else 0
+    return RealAccount(len(numbers), numbers.count(None), missing, found.duplicated, found.disordered)
 
 
 def group_account(pairs: Iterable[list[float]], stored: Arrivals) -> GroupAccount:

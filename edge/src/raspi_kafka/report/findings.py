@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .account import DeviceAccount, Total, account, total
+from .account import DeviceAccount, RealAccount, Total, account, real_account, total
 from .alerting import Alerting, alerting
 from .latency import Latency, latency, taken, ways
 from .usage import Usage, usage
@@ -27,6 +27,7 @@ class Lag(NamedTuple):
 class Findings:
     """Of one stage.
 
+    :ivar real: of real devices that sent beside.
     :ivar latencies: by the names of latency.ways(); None if no message went this way.
     :ivar device_p99_ms: per device, likewise.
     :ivar lag: None if a group was never looked at.
@@ -36,6 +37,7 @@ class Findings:
 
     total: Total
     devices: dict[str, DeviceAccount]
+    real: dict[str, RealAccount]
     latencies: dict[str, Latency | None]
     device_p99_ms: dict[str, dict[str, float]]
     lag: dict[str, Lag | None]
@@ -59,6 +61,7 @@ def find(stage: Stage) -> Findings:
     return Findings(
         total=total(devices.values(), stage.groups),
         devices=devices,
+        real={name: real_account(numbers) for name, numbers in stage.real.items()},
         latencies={way: latency(each) for way, each in values.items()},
         device_p99_ms=p99,
         lag={name: lag(stage.group_lag[name]) for name in stage.groups},

@@ -137,6 +137,8 @@ def stage(parts: Sequence[Part], number: int) -> Json:
         "ended": max(said["ended"] + part.ahead_ms / 1000 for part, said in zip(parts, stages, strict=True)),
         "lag_ms": {name: max(said["lag_ms"][name] for said in stages) for name in LATENESS},
         "devices": devices(parts, moved, number),
+        # All have read the same topic; who read longest knows most.
+        "real": max((said["real"] for said in stages), key=lambda real: sum(map(len, real.values()))),
         "planted": sorted((each for said in moved for each in said["planted"]), key=lambda each: each[2]),
         "alerts": None if None in told else [each for said in told for each in said],
         "events": sorted(event for said in moved for event in said["events"]),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-VERSION = 3
+VERSION = 4
 STATES = (FIRING, RESOLVED) = ("FIRING", "RESOLVED")
 
 
@@ -127,6 +127,8 @@ class Stage:
     :ivar ramp: seconds over which the devices connect, each sending from then on; `seconds` with all of them follow.
     :ivar began: seconds since the epoch.
     :ivar lag_ms: how late the generator sent, of several the latest: p50, p99, max.
+    :ivar real: of each real device that sent beside, the numbers that it gave its messages, in the log's order; null
+        for one without.
     :ivar planted: what devices did that alerting has to find, each of them one thing at most.
     :ivar alerts: in the order of a partition of the log; None if Kafka has no topic of alerts.
     :ivar events: what was done on purpose: ms after the stage began, what, and its kind (EVENT_KINDS).
@@ -144,6 +146,7 @@ class Stage:
     ended: float
     lag_ms: dict[str, float]
     devices: dict[str, Device]
+    real: dict[str, list[int | None]]
     planted: list[Planted]
     alerts: list[Alert] | None
     events: list[list[Any]]
@@ -217,6 +220,7 @@ STAGE = of(
     ended=NUMBER,
     lag_ms=of(p50=NUMBER, p99=NUMBER, max=NUMBER),
     devices=named(DEVICE),
+    real=named({"type": "array", "items": {"type": ["integer", "null"], "minimum": 0}}),
     planted=row(TEXT, {"enum": list(KINDS)}, NUMBER, {"type": ["number", "null"]}),
     alerts={**row(TEXT, TEXT, TEXT, {"enum": list(STATES)}, NUMBER, NUMBER), "type": ["array", "null"]},
     events=row(NUMBER, TEXT, {"enum": list(EVENT_KINDS)}),

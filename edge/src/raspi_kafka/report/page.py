@@ -144,7 +144,16 @@ def part(number: int, each: Judged, plotted: dict[str, Any]) -> Element:
         element("h3", "Devices"),
         table(words.device_heads(each.stage), words.devices(each), "Devices that fared worst"),
         element("p", rest, class_="note"),
+        *real(each),
     )
+
+
+def real(each: Judged) -> list[Element]:
+    """Return what real devices sent beside."""
+    if not each.findings.real:
+        return []
+    shown = table(words.REAL, words.real(each), "Real devices")
+    return [element("h3", "Real devices"), shown, element("p", words.REAL_FROM, class_="note")]
 
 
 def events(stage: Stage) -> list[Element]:

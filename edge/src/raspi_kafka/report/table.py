@@ -38,6 +38,8 @@ def show(ledger: Ledger, stages: Sequence[Judged], file: TextIO) -> None:
         console.print(grid(words.LATENCIES, words.latencies(each)))
         if each.findings.usage:
             console.print(grid(words.USAGE, words.usage(each)))
+        if each.findings.real:
+            console.print(grid(words.REAL, words.real(each)))
 
 
 def state(name: str) -> Text:

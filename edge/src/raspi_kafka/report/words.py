@@ -184,6 +184,19 @@ def device(name: str, each: Judged) -> list[str]:
     return [name, f"{found.sent:,}", acked, f"{found.stored:,}", *(f"{count:,}" for count in counts), *late]
 
 
+REAL = ("Real device", "Stored", "Without number", "Missing", "Duplicated", "Out of order")
+REAL_FROM = (
+    "Real devices sent meanwhile. What is missing is between the first and the last number of this stage; a device "
+    "that numbers its messages anew shows it as duplicated or out of order. They decide about no claim, since nobody "
+    "knows what they sent."
+)
+
+
+def real(each: Judged) -> list[list[str]]:
+    """Return a line per real device by the heads of REAL."""
+    return [[name, *(f"{count:,}" for count in found)] for name, found in sorted(each.findings.real.items())]
+
+
 def ms(value: float) -> str:
     """Return milliseconds."""
     return f"{value:,.0f} ms" if abs(value) >= 100 else f"{value:.1f} ms"
