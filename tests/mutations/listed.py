@@ -5661,13 +5661,29 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/alerting/files/rules.yml",
+        "edge/test_alert_pi.py",
+        (
+            "an under-voltage is told as throttling",
+            "test_a_symptom_raises_its_alert_alone",
+            "{field: throttled, above: 1, for: 10s}",
+            "{field: throttled, above: 0, for: 10s}",
+        ),
+        (
+            "what a healthy Pi writes is told",
+            "test_a_healthy_pi_raises_nothing",
+            "rises: 2000000000",
+            "rises: 200000000",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/alert/event.py",
         "edge/test_alert_event.py",
         (
-            "true is a number",
-            "test_what_is_no_number_is_no_evidence",
-            "if (kind is float or kind is int) and -LARGEST < value < LARGEST:\n        return value",
-            "if isinstance(value, int | float) and -LARGEST < value < LARGEST:\n        return value",
+            "what is true is no number",
+            "test_what_is_true_is_one_and_what_is_false_is_zero",
+            "int(value) if kind is bool else None",
+            "None",
         ),
         (
             "NaN is a number",

@@ -63,7 +63,14 @@ def test_what_is_no_json_object_has_no_values(value: bytes) -> None:
     assert event.payload_of(value) == {}
 
 
-@pytest.mark.parametrize("value", ["true", "null", '"81"', "NaN", "Infinity", "1e999", "[81]", "{}", "1" + "0" * 400])
+def test_what_is_true_is_one_and_what_is_false_is_zero() -> None:
+    bench = Bench("[{name: leak, threshold: {field: t, above: 0}}]")
+    assert bench.send(0, {"t": False}) == []
+    assert bench.send(1, {"t": True}) == ["FIRING pi 1"]
+    assert bench.send(2, {"t": False}) == ["RESOLVED pi 1"]
+
+
+@pytest.mark.parametrize("value", ["null", '"81"', "NaN", "Infinity", "1e999", "[81]", "{}", "1" + "0" * 400])
 def test_what_is_no_number_is_no_evidence(value: str) -> None:
     bench = Bench(LATE)
     assert bench.send(0, b'{"t": %s}' % value.encode()) == []

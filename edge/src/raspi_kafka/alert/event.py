@@ -52,7 +52,10 @@ def payload_of(value: bytes) -> dict[str, Any]:
 
 
 def number(payload: dict[str, Any], path: Sequence[str]) -> float | None:
-    """Return the number at a path of keys; None if there is none: true, NaN and texts are no numbers."""
+    """Return the number at a path of keys; None if there is none: NaN and texts are no numbers.
+
+    What is true is 1 and what is false is 0, so that rules can judge a contact or a bit.
+    """
     value: Any = payload
     for name in path:
         if not isinstance(value, dict):
@@ -61,7 +64,7 @@ def number(payload: dict[str, Any], path: Sequence[str]) -> float | None:
     kind = type(value)
     if (kind is float or kind is int) and -LARGEST < value < LARGEST:
         return value
-    return None
+    return int(value) if kind is bool else None
 
 
 def said_ms(payload: dict[str, Any], headers: Headers | None, fields: Sequence[str]) -> int | None:
