@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from . import kafka_client
 
@@ -56,10 +57,13 @@ def committed(servers: tuple[str, ...], topic: str) -> Iterator[Message]:
         consumer.close()
 
 
+@retry(
+    retry=retry_if_exception_type(KafkaException), stop=stop_after_delay(QUIET_S), wait=wait_fixed(0.2), reraise=True
+)
 def end(consumer: Consumer, topic: str, partition: int) -> int:
     """Return the offset behind what a reader may have now: with read_committed, behind what is stable (KIP-98).
 
-    :raises KafkaException: Kafka does not answer.
+    :raises KafkaException: Kafka does not answer, or the partition has no leader for QUIET_S.
     """
     return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ASK_S)[1]
 
