@@ -1,0 +1,70 @@
+"""Commands to the device: what each is answered, once, however often it comes."""
+
+import json
+
+LATELY = 16
+SHORTEST_S, LONGEST_S = 0.1, 3600
+
+
+class Commands:
+    """Judges commands.
+
+    :param state: {"interval_s": seconds, "answered": [[id, answer], ...]}, changed in place.
+    :param save: called when the state has to outlast a restart.
+    """
+
+    def __init__(self, device: str, state: dict, save: object) -> None:
+        self._device = device
+        self._state = state
+        self._save = save
+
+    def answer(self, payload: bytes, now_ns: "int | None") -> "str | None":
+        """Do a command; return its answer as JSON, None if it is none that could be answered."""
+        try:
+            said = json.loads(payload)
+            command_id, command = said["id"], said["command"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        if not isinstance(command_id, str):
+            return None
+        for known, answer in self._state["answered"]:
+            if known == command_id:
+                return answer
+        told = {"id": command_id, "device": self._device, "command": command}
+        told.update(self._judge(said, now_ns))
+        if now_ns is not None:
+            told["ts_ns"] = now_ns
+        answer = json.dumps(told)
+        self._state["answered"] = self._state["answered"][1 - LATELY :] + [[command_id, answer]]
+        # Done twice over a restart a ping does no harm, and the flash is spared.
+        if told["status"] == "done" and command != "ping":
+            self._save()
+        return answer
+
+    def _judge(self, said: dict, now_ns: "int | None") -> dict:
+        """Return status and reason."""
+        expires_ms = said.get("expires_ms")
+        if expires_ms is not None:
+            if not isinstance(expires_ms, (int, float)):
+                return refused("expires_ms is no number")
+            if now_ns is None:
+                return refused("the device does not know the time yet, and the command expires")
+            if now_ns // 1000000 > expires_ms:
+                return {"status": "expired"}
+        if said["command"] == "ping":
+            return {"status": "done"}
+        if said["command"] == "interval":
+            return self._interval(said.get("args"))
+        return refused("there is no such command; there are ping and interval")
+
+    def _interval(self, args: object) -> dict:
+        seconds = args.get("seconds") if isinstance(args, dict) else None
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not SHORTEST_S <= seconds <= LONGEST_S:
+            return refused("seconds must be a number from %s to %s" % (SHORTEST_S, LONGEST_S))
+        self._state["interval_s"] = seconds
+        return {"status": "done"}
+
+
+def refused(reason: str) -> dict:
+    """Return a refusal."""
+    return {"status": "refused", "reason": reason}
