@@ -77,7 +77,7 @@ def _of_the_bus() -> "float | None":
     try:
         # Right after power-on the sensor says 85 although it has not measured.
         value = _bus.read_temp(found[0]) if found else None
-        return None if value == 85 else value  # noqa: PLR2004
+        return None if value == 85 else value
     finally:
         if found:
             _bus.convert_temp()

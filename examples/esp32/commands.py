@@ -60,7 +60,7 @@ class Commands:
     def _interval(self, args: object) -> dict:
         seconds = args.get("seconds") if isinstance(args, dict) else None
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not SHORTEST_S <= seconds <= LONGEST_S:
-            return refused("seconds must be a number from %s to %s" % (SHORTEST_S, LONGEST_S))
+            return refused(f"seconds must be a number from {SHORTEST_S} to {LONGEST_S}")
         self._state["interval_s"] = seconds
         return {"status": "done"}
 

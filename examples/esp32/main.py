@@ -24,8 +24,8 @@ from mqtt import (
     published,
     subscribe_packet,
 )
-from ntp import Clock
 from ntp import PORT as NTP_PORT
+from ntp import Clock
 from ring import Ring
 from settings import SettingsError, host_port, load
 
@@ -69,20 +69,23 @@ class BackOff:
 
 
 class Timer:
-    """Is due after a time, and then again."""
+    """Says at once that it is time, and then each time after a while that may change meanwhile."""
 
     def __init__(self) -> None:
-        self._at_ms = time.ticks_ms()
+        self._last_ms = None
 
-    def due(self) -> bool:
-        return time.ticks_diff(time.ticks_ms(), self._at_ms) >= 0
-
-    def again(self, after_ms: int) -> None:
-        """Count from the last time, or from now if that is long ago."""
+    def due(self, every_ms: int) -> bool:
+        """Tell whether it is time; if so, count anew."""
         now = time.ticks_ms()
-        self._at_ms = time.ticks_add(self._at_ms, after_ms)
-        if not 0 <= time.ticks_diff(self._at_ms, now) <= after_ms:
-            self._at_ms = time.ticks_add(now, after_ms)
+        if self._last_ms is None:
+            self._last_ms = now
+            return True
+        late_ms = time.ticks_diff(now, self._last_ms) - every_ms
+        if late_ms < 0:
+            return False
+        # From when it should have been, so that the turns of the loop do not add up; unless that is long ago.
+        self._last_ms = time.ticks_add(now, -late_ms if late_ms < every_ms else 0)
+        return True
 
 
 class State:
@@ -110,8 +113,8 @@ class Link:
     def __init__(self, settings: dict, ring: Ring, commands: Commands, clock: Clock) -> None:
         self._settings, self._ring, self._commands, self._clock = settings, ring, commands, clock
         self._name = settings["device"]
-        self._telemetry = "devices/%s/telemetry" % self._name
-        self._status = "devices/%s/status" % self._name
+        self._telemetry = f"devices/{self._name}/telemetry"
+        self._status = f"devices/{self._name}/status"
         self._back_off = BackOff(1000, 60000)
         self._turn = 0
         self._client = None
@@ -156,22 +159,27 @@ class Link:
             will = self._status, json.dumps({"device": self._name, "online": False})
             packet = connect_packet(self._name, self._settings["password"], self._settings["keep_alive_s"], will)
             client.connect(packet)
-            client.send(subscribe_packet("cmd/%s" % self._name, SUBSCRIBE_ID))
+            client.send(subscribe_packet(f"cmd/{self._name}", SUBSCRIBE_ID))
         except (OSError, ValueError) as error:
-            print("no connection to %s: %s" % (place, error))
+            print(f"no connection to {place}: {error}")
             if client:
                 client.close()
             self._turn += 1
             self._back_off.failed()
             return
-        print("connected to %s, %d waiting" % (place, self._ring.waiting))
+        print(f"connected to {place}, {self._ring.waiting} waiting")
         self._client = client
         self._forget()
+
+    def hurry(self) -> None:
+        """Try soon: what failed before was the Wi-Fi."""
+        self._back_off.reset()
+        self._back_off.failed()
 
     def lose(self, why: object) -> None:
         """Give the connection up."""
         if self._client:
-            print("connection lost: %s" % why)
+            print(f"connection lost: {why}")
             self._client.close()
             self._client = None
             self._turn += 1
@@ -232,7 +240,7 @@ class Link:
         """Answer; the command is acknowledged once its answer is, so that a power cut takes neither."""
         answer = self._commands.answer(payload, self._clock.now_ns())
         if answer is None:
-            print("no command: %s" % topic)
+            print(f"no command: {topic}")
             if packet:
                 self._client.send(puback_packet(packet))
             return
@@ -241,7 +249,7 @@ class Link:
             self._answer_id = MEASUREMENT_IDS + 1
         if packet:
             self._answers[self._answer_id] = packet
-        self._client.send(publish_packet("answers/%s" % self._name, answer, self._answer_id))
+        self._client.send(publish_packet(f"answers/{self._name}", answer, self._answer_id))
 
 
 def packet_id(number: int) -> int:
@@ -254,7 +262,9 @@ class Device:
 
     def __init__(self, settings: dict) -> None:
         self._settings = settings
+        self._name = settings["device"]
         self._clock = Clock()
+        self._clock_again_ms = CLOCK_RETRY_MS
         self._clock_timer, self._measure_timer, self._flash_timer = Timer(), Timer(), Timer()
         segments = max(3, settings["ring_kb"] * 1024 // SEGMENT_BYTES)
         self._ring = Ring(board.DATA + "/ring", SEGMENT_BYTES, segments)
@@ -266,7 +276,7 @@ class Device:
         self._began_ms = self._last_ms = time.ticks_ms()
         self._uptime_ms = 0
         self._measured = []  # not in flash yet
-        print("%s: next number %d, %d waiting" % (settings["device"], self._ring.next, self._ring.waiting))
+        print(f"{self._name}: next number {self._ring.next}, {self._ring.waiting} waiting")
 
     def turn(self) -> None:
         """Do what is due."""
@@ -292,9 +302,8 @@ class Device:
         now = time.ticks_ms()
         self._uptime_ms += time.ticks_diff(now, self._last_ms)  # ticks begin again after days
         self._last_ms = now
-        if not self._measure_timer.due():
+        if not self._measure_timer.due(int(self._state.said["interval_s"] * 1000)):
             return
-        self._measure_timer.again(int(self._state.said["interval_s"] * 1000))
         said = {"temperature": board.temperature(), "rssi": board.rssi(), "free": board.free()}
         said = {name: value for name, value in said.items() if value is not None}
         said["uptime"] = self._uptime_ms // 1000
@@ -305,19 +314,21 @@ class Device:
 
     def _keep(self) -> None:
         """Write to flash what was measured, not too often: now it has numbers."""
-        if not self._measured or not self._flash_timer.due():
+        if not self._measured or not self._flash_timer.due(int(self._settings["flash_s"] * 1000)):
             return
-        self._flash_timer.again(int(self._settings["flash_s"] * 1000))
         messages = []
         for said in self._measured:
-            said.update(device=self._settings["device"], kind="esp32", dropped=self._ring.dropped)
+            said.update(device=self._name, kind="esp32", dropped=self._ring.dropped)
             said["seq"] = self._ring.next + len(messages)
             messages.append(json.dumps(said))
+        dropped = self._ring.dropped
         try:
             self._ring.append(messages)
             self._measured = []
+            if self._ring.dropped > dropped:
+                print(f"the ring is full: the oldest {self._ring.dropped - dropped} messages are dropped")
         except OSError as error:
-            print("the flash takes nothing: %s" % error)
+            print(f"the flash takes nothing: {error}")
             while len(self._measured) > UNWRITTEN:
                 self._measured.pop(0)
                 self._ring.dropped += 1
@@ -329,20 +340,21 @@ class Device:
             print("Wi-Fi is %s" % ("up" if up else "down"))
             self._was_up = up
             self._wifi.reset()
+            self._link.hurry()
         if not up and self._wifi.due():
             self._wifi.failed()
             board.wifi_begin(self._settings["wifi_ssid"], self._settings["wifi_password"])
         return up
 
     def _ask_time(self) -> None:
-        if not self._clock_timer.due():
+        if not self._clock_timer.due(self._clock_again_ms):
             return
         try:
             self._clock.ask(*host_port(self._settings["ntp"], NTP_PORT))
-            self._clock_timer.again(CLOCK_AGAIN_MS)
+            self._clock_again_ms = CLOCK_AGAIN_MS
         except (OSError, ValueError) as error:
-            print("no time from %s: %s" % (self._settings["ntp"], error))
-            self._clock_timer.again(CLOCK_RETRY_MS)
+            print("no time from {}: {}".format(self._settings["ntp"], error))
+            self._clock_again_ms = CLOCK_RETRY_MS
 
     def _show(self) -> None:
         """Steady: it sends. Slow: no Wi-Fi. Fast: no gateway."""

@@ -129,7 +129,7 @@ class Client:
         if not got or got[0] & 0xF0 != CONNACK or len(got[1]) != 2:
             raise MQTTError("the broker does not answer")
         if got[1][1]:
-            raise MQTTError("the broker refuses %s" % REFUSALS.get(got[1][1], "the connection"))
+            raise MQTTError("the broker refuses {}".format(REFUSALS.get(got[1][1], "the connection")))
         self.fresh = not got[1][0] & 1
 
     def send(self, packet: bytes) -> None:

@@ -9,7 +9,6 @@ import os
 from binascii import crc32
 
 FIRST = 1
-NAME = "%010d"
 
 
 class Ring:
@@ -64,9 +63,9 @@ class Ring:
 
         :raises OSError: the flash takes none; nothing has a number then.
         """
-        data = b"".join(line(self.acked, self.dropped, message) for message in messages)
         if self._size >= self._segment_bytes:
             self._begin()
+        data = b"".join(line(self.acked, self.dropped, message) for message in messages)
         try:
             with open(self._path(self._starts[-1]), "ab") as file:
                 file.write(data)
@@ -75,23 +74,20 @@ class Ring:
             raise
         self._size += len(data)
         self.next += len(messages)
+        # Only now: the line that was just written knows what was dropped.
+        self._forget_acked()
 
     def _begin(self) -> None:
-        """Begin a file, and make room for it."""
-        while len(self._starts) >= self._segments:
-            self._drop_oldest()
+        """Begin a file, and drop the oldest messages if there are too many files."""
         if self._starts and self._starts[-1] == self.next:
             self._starts.pop()  # nothing in it is whole
         with open(self._path(self.next), "wb"):
             pass
         self._starts.append(self.next)
         self._size = 0
-
-    def _drop_oldest(self) -> None:
-        end = self._end(0)
-        self.dropped += max(0, end - 1 - self.acked)
-        self.acked = max(self.acked, end - 1)
-        os.remove(self._path(self._starts.pop(0)))
+        last = self._end(len(self._starts) - 1 - self._segments) - 1 if len(self._starts) > self._segments else 0
+        self.dropped += max(0, last - self.acked)
+        self.acked = max(last, self.acked)
 
     def read(self, number: int, count: int) -> list[tuple[int, str]]:
         """Return up to `count` messages from a number on, each with its number.
@@ -151,19 +147,19 @@ class Ring:
         return self._starts[index + 1] if index + 1 < len(self._starts) else self.next
 
     def _path(self, start: int) -> str:
-        return self._folder + "/" + NAME % start
+        return f"{self._folder}/{start:010}"
 
 
 def line(acked: int, dropped: int, message: str) -> bytes:
     """Return the line of a message."""
-    rest = ("%d %d %s" % (acked, dropped, message)).encode()
-    return ("%08x " % (crc32(rest) & 0xFFFFFFFF)).encode() + rest + b"\n"
+    rest = f"{acked} {dropped} {message}".encode()
+    return f"{crc32(rest) & 0xFFFFFFFF:08x} ".encode() + rest + b"\n"
 
 
 def parse(data: bytes) -> "tuple[int, int, str] | None":
     """Return acked, dropped and the message of a line; None if it is not whole."""
     rest = data[9:-1]
-    if data[-1:] != b"\n" or data[:9] != ("%08x " % (crc32(rest) & 0xFFFFFFFF)).encode():
+    if data[-1:] != b"\n" or data[:9] != f"{crc32(rest) & 0xFFFFFFFF:08x} ".encode():
         return None
     acked, dropped, message = rest.decode().split(" ", 2)
     return int(acked), int(dropped), message

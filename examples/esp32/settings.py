@@ -31,9 +31,9 @@ def load(path: str) -> dict:
         with open(path) as file:
             said = json.loads(file.read())
     except OSError:
-        raise SettingsError("%s is not there. Copy it to the board: mpremote cp settings.json :" % path)
+        raise SettingsError(f"{path} is not there. Copy it to the board: mpremote cp settings.json :") from None
     except ValueError:
-        raise SettingsError("%s is no JSON. Make it anew with playbooks/device.yml" % path)
+        raise SettingsError(f"{path} is no JSON. Make it anew with playbooks/device.yml") from None
     return checked(said)
 
 
@@ -44,10 +44,10 @@ def checked(said: dict) -> dict:
     """
     missing = [name for name in NEEDED if not said.get(name) and name != "wifi_password"]
     if missing:
-        raise SettingsError("settings.json lacks %s. Write it there" % ", ".join(missing))
+        raise SettingsError("settings.json lacks {}. Write it there".format(", ".join(missing)))
     unknown = [name for name in said if name not in NEEDED and name not in DEFAULTS]
     if unknown:
-        raise SettingsError("settings.json has %s, which is no setting" % ", ".join(sorted(unknown)))
+        raise SettingsError("settings.json has {}, which is no setting".format(", ".join(sorted(unknown))))
     settings = dict(DEFAULTS)
     settings.update(said)
     return settings

@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 
+
 class Air:
     """Carries bytes until it is cut; then they vanish without a word, as those of a device that left the Wi-Fi.
 

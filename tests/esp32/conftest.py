@@ -10,12 +10,12 @@ import pytest
 
 from tests.bridge.bridge import Bridge
 from tests.bridge.conftest import class_path, kafka, kafka_server
-from tests.bridge.mosquitto import Mosquitto
 from tests.bridge.process import Process, running, until
 
 from .air import Air
 from .chrony import Chrony
 from .device import NAME, Device
+from .tls import TLSMosquitto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Line:
     """A device, the air, Mosquitto, the bridge and Kafka."""
 
     root: Path
-    mosquitto: Mosquitto
+    mosquitto: TLSMosquitto
     kafka: Kafka
     air: Air
     ntp: Chrony
@@ -51,6 +51,16 @@ class Line:
         device = Device(self.root / NAME, self.air.port, self.ntp.port, **settings)
         self.made.append(device)
         return device
+
+    def cut(self, device: Device) -> None:
+        """Take the device out of the Wi-Fi."""
+        self.air.cut()
+        device.wifi(up=False)
+
+    def mend(self, device: Device) -> None:
+        """Bring it back."""
+        self.air.mend()
+        device.wifi(up=True)
 
     def heard(self, what: str = "telemetry") -> list[dict[str, Any]]:
         """Return what Kafka has of the device, in its order."""
@@ -65,6 +75,7 @@ class Line:
         before = self.bridge.metrics().get("acked_total", 0)
 
         def moved() -> bool:
+            assert all(each.running for each in self.made), "a device has ended"
             now = self.bridge.metrics().get("acked_total", -1)
             return now >= before + more
 
@@ -72,8 +83,8 @@ class Line:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with running(Mosquitto(tmp_path / "mosquitto", [NAME, HOME], ACL)) as mosquitto:
+def mosquitto(tmp_path: Path) -> Iterator[TLSMosquitto]:
+    with running(TLSMosquitto(tmp_path / "mosquitto", [NAME, HOME], ACL)) as mosquitto:
         yield mosquitto
 
 
@@ -84,7 +95,7 @@ def ntp(tmp_path: Path) -> Iterator[Chrony]:
 
 
 @pytest.fixture
-def line(tmp_path: Path, mosquitto: Mosquitto, kafka: Kafka, ntp: Chrony) -> Iterator[Line]:
+def line(tmp_path: Path, mosquitto: TLSMosquitto, kafka: Kafka, ntp: Chrony) -> Iterator[Line]:
     bridge = Bridge(tmp_path / "bridge", mosquitto, kafka)
     air = Air(mosquitto.port)
     line = Line(tmp_path, mosquitto, kafka, air, ntp, bridge, [bridge])

@@ -73,6 +73,13 @@ SHARDS = {
         ),
     ),
     "bridge": Shard(("bridge",), ("tests/bridge/*", "edge/src/raspi_kafka/bridge/*")),
+    "esp32": Shard(
+        ("esp32",),
+        (
+            *("tests/esp32/*", "examples/esp32/*", "docs/esp32.md", "playbooks/tasks/esp32.yml"),
+            *("plugins/modules/device_settings.py", "plugins/action/device_settings.py"),
+        ),
+    ),
     "load": Shard(
         ("load", "browser"),
         (

@@ -23,6 +23,7 @@ SHORT = "cluster in short"
 MUTATED = "mutations of the change"
 CLUSTERS = ("bootstrap", "growth", "regrowth", "shapes", "faults", "roll")
 BRIDGE = "bridge"
+ESP32 = "esp32"
 GUARD = "guard"
 BROWSER = "browser"
 ALERTING = "alerting"
@@ -54,6 +55,7 @@ TARGETS = {
     "hosts": ("hosts",),
     "bare": ("bare",),
     BRIDGE: (BRIDGE,),
+    ESP32: (ESP32,),
     GUARD: (GUARD,),
     BROWSER: (BROWSER,),
     "load": ("load",),
@@ -132,6 +134,7 @@ def checks() -> list[Stage]:
         check(GUARD, [*MODULES, "-s", f"tests/{GUARD}"], 1200, ("archive",), live=True),
         *(check(name, ["pytest", "-v", "--exitfirst", f"tests/{name}"], 2400, MACHINE, live=True) for name in CLUSTERS),
         check(BRIDGE, [*MODULES, f"tests/{BRIDGE}"], 2400, ("archive",), live=True),
+        check(ESP32, [*MODULES, f"tests/{ESP32}"], 1200, ("archive",), live=True),
         # Emulated. Nothing runs beside it: stages come one after another.
         scenario("arm64", 2400, image="image arm64"),
         check("load", [*MODULES, "tests/load"], 1800, MACHINE, live=True),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from plays import FACTS, Host, failures, run
+from plays import CHECKED, FACTS, Host, failures, run
 
 LISTENER = 'LISTEN 0 5 0.0.0.0:1883 0.0.0.0:* users:(("python3",pid=7,fd=3)) ino:1 cgroup:/x.service <->'
 OWN_LISTENER = LISTENER.replace("x.service", "system.slice/mosquitto.service")
@@ -487,6 +487,29 @@ def test_a_device_that_is_there_changes_nothing_and_is_told_the_same(tmp_path: P
     assert "kitchen may publish to pi1" in said
 
 
+def test_a_board_gets_a_file_with_each_gateway_and_no_password_is_said(tmp_path: Path) -> None:
+    path, wifi = tmp_path / "kitchen.json", tmp_path / "wifi.yml"
+    wifi.write_text('{"esp32_wifi_ssid": "home", "esp32_wifi_password": "of-the-wifi"}')
+    answers = {"stat": [{"stat": {"exists": True}}], "mosquitto_users": [{"users": []}], "command": [SAME]}
+    answers["pi_host_check"] = [{**CHECKED, "machine_id": "b", "hostname": "b"}]
+    second = host(tmp_path, "pi2", answers, kraft_broker_advertised_address="192.0.2.6")
+    given = ("-e", "add=kitchen", "-e", f"esp32={path}", "-e", f"@{wifi}", "-vvv", "--diff")
+    _one, said = device(tmp_path, *given, hosts=(second,))
+    settings = json.loads(path.read_text())
+    assert settings["password"] == credentials(tmp_path)["kitchen"]
+    assert settings["brokers"] == ["192.0.2.5:1883", "192.0.2.6:1883"]
+    assert (settings["wifi_ssid"], settings["wifi_password"]) == ("home", "of-the-wifi")
+    assert [secret for secret in (settings["password"], "of-the-wifi") if secret in said] == []
+    assert f"{path}" in said
+
+
+def test_a_board_without_wifi_is_told_and_a_dry_run_writes_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "kitchen.json"
+    _one, said = device(tmp_path, "-e", "add=kitchen", "-e", f"esp32={path}", "--check")
+    assert f"WARNING: {path} lacks wifi_ssid and wifi_password. Write that there" in said
+    assert not path.exists()
+
+
 def test_a_revoked_device_is_forgotten_here_first_and_then_on_the_host(tmp_path: Path) -> None:
     known(tmp_path, kitchen="k", bath="b")
     failed = {"failed": True, "msg": "no space left"}
@@ -525,7 +548,7 @@ def test_a_name_that_no_device_can_have_is_refused_with_the_rule(tmp_path: Path,
     assert one.given("mosquitto_users") == []
 
 
-@pytest.mark.parametrize("arguments", [["add=kitchen", "revoke=kitchen"], ["add="], ["revoke="]])
+@pytest.mark.parametrize("arguments", [["add=kitchen", "revoke=kitchen"], ["add="], ["revoke="], ["esp32=x"]])
 def test_what_cannot_be_meant_is_refused_before_a_host_is_contacted(tmp_path: Path, arguments: list[str]) -> None:
     one, said = device(tmp_path, *(word for one in arguments for word in ("-e", one)))
     assert "Say one thing: -e add=kitchen adds the device kitchen" in message(said)

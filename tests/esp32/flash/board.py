@@ -59,7 +59,7 @@ def start(settings: dict) -> None:
 
 
 def watch(seconds: int) -> None:
-    print("watchdog of %d s" % seconds)
+    print(f"watchdog of {seconds} s")
 
 
 def alive() -> None:
@@ -67,7 +67,7 @@ def alive() -> None:
 
 
 def wifi_begin(ssid: str, password: str) -> None:
-    print("Wi-Fi of %s" % ssid)
+    print(f"Wi-Fi of {ssid}")
 
 
 def wifi_up() -> bool:
