@@ -13,8 +13,8 @@ CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = 0x20, 0x30, 0x40, 0x90, 0xD0
 PINGREQ, DISCONNECT = b"\xc0\x00", b"\xe0\x00"
 REFUSALS = {1: "the version", 2: "the client id", 3: "for now", 4: "user or password", 5: "this user"}
 SECONDS_TO_ANSWER = 10
-# A longer message is cut: a board has little memory, and no command is so long.
-MOST_BYTES = 2048
+# A longer message is cut, and so is no command: a board has little memory, and keeps its last answers.
+MOST_BYTES = 512
 
 
 class MQTTError(OSError):

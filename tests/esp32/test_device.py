@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.bridge.process import until
+from tests.e2e.conftest import free_ports
 
 from . import tls
 
@@ -208,3 +209,22 @@ def test_a_gateway_whose_certificate_another_ca_has_signed_gets_nothing(line: Li
     device.kill()
     assert line.heard() == []
     assert device.kept().acked == 0
+
+
+def test_without_a_time_server_messages_have_no_time(line: Line) -> None:
+    line.ntp.kill()
+    device = line.device()
+    device.start()
+    device.says("no time from 127.0.0.1")
+    line.flows(20)
+    ends_whole(line, device)
+    assert not any("ts_ns" in said for said in line.heard())
+
+
+def test_the_next_gateway_is_tried_when_one_is_away(line: Line) -> None:
+    (nobody,) = free_ports(1)
+    device = line.device(brokers=[f"127.0.0.1:{nobody}", f"127.0.0.1:{line.air.port}"])
+    device.start()
+    line.flows()
+    ends_whole(line, device)
+    assert f"no connection to 127.0.0.1:{nobody}" in device.log.read_text()

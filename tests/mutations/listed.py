@@ -7068,4 +7068,115 @@ MUTATIONS = [
             "",
         ),
     ),
+    # --- an ESP32
+    *of(
+        "examples/esp32/ring.py",
+        "esp32/test_esp32_ring.py",
+        (
+            "a torn line counts as a message",
+            "test_a_power_cut_at_any_byte_tears_no_message_and_reuses_no_number_that_was_given",
+            """if data[-1:] != b"\\n" or""",
+            "if",
+        ),
+        (
+            "a changed line counts as a message",
+            "test_a_line_that_was_changed_is_counted_as_dropped_with_the_rest_of_its_file",
+            """ or data[:9] != f"{crc32(rest) & 0xFFFFFFFF:08x} ".encode()""",
+            "",
+        ),
+        (
+            "a torn file is written on",
+            "test_a_power_cut_at_any_byte_tears_no_message_and_reuses_no_number_that_was_given",
+            "self._size = segment_bytes",
+            "self._size = 0 if self._starts else segment_bytes",
+        ),
+        (
+            "what is dropped is not counted",
+            "test_the_oldest_are_dropped_and_counted_over_a_power_cut_too",
+            "self.dropped += max(0, last - self.acked)",
+            "pass",
+        ),
+        (
+            "what was acknowledged is counted as dropped",
+            "test_what_is_acknowledged_is_not_counted_as_dropped",
+            "self.dropped += max(0, last - self.acked)",
+            "self.dropped += max(0, last)",
+        ),
+        (
+            "the newest file goes once all is acknowledged, and with it the numbers",
+            "test_acknowledged_files_go_but_the_newest_keeps_the_numbers",
+            "while len(self._starts) > 1 and",
+            "while self._starts and",
+        ),
+    ),
+    *of(
+        "examples/esp32/mqtt.py",
+        "esp32/test_esp32_mqtt.py",
+        (
+            "the session of a device ends with its connection",
+            "test_connect_has_a_session_that_lasts_a_will_and_a_password",
+            "\\x04\\xcc",
+            "\\x04\\xce",
+        ),
+        (
+            "a message that is sent again does not say so",
+            "test_a_message_that_may_have_been_sent_says_so",
+            "0x3A if again else 0x32",
+            "0x32",
+        ),
+    ),
+    *of(
+        "examples/esp32/ntp.py",
+        "esp32/test_esp32_mqtt.py",
+        (
+            "a time server that does not know the time is believed",
+            "test_a_server_that_does_not_know_the_time_is_not_believed",
+            " or not 1 <= answer[1] <= 15",
+            "",
+        ),
+    ),
+    *of(
+        "examples/esp32/commands.py",
+        "esp32/test_esp32_commands.py",
+        (
+            "a command that comes again is done again",
+            "test_a_command_that_comes_again_is_answered_the_same_and_not_done",
+            "if known == command_id:",
+            "if False:",
+        ),
+        (
+            "a command that has expired is done",
+            "test_a_command_expires",
+            "if now_ns // 1000000 > expires_ms:",
+            "if False:",
+        ),
+    ),
+    *of(
+        "plugins/action/device_settings.py",
+        "plugins/action/test_device_settings.py",
+        (
+            "what the owner of a board wrote is overwritten",
+            "test_what_the_owner_wrote_stays",
+            "**_BEGINNING, **before, **told",
+            "**before, **_BEGINNING, **told",
+        ),
+        (
+            "a diff shows the passwords of a board",
+            "test_no_password_is_in_the_result",
+            "if name in _SECRET and one else one",
+            "if False else one",
+        ),
+        (
+            "a file that is none of a board is overwritten",
+            "test_another_file_is_not_overwritten_and_not_quoted",
+            'if not isinstance(said, dict) or (said and "device" not in said):',
+            "if not isinstance(said, dict):",
+        ),
+        (
+            "a dry run writes the settings of a board",
+            "test_a_dry_run_writes_nothing_and_may_lack_the_password",
+            "if changed and not self._task.check_mode:",
+            "if changed:",
+        ),
+    ),
 ]
