@@ -67,6 +67,10 @@ class Line:
         topic = f"devices/{NAME}/{what}".encode()
         return [json.loads(each.value) for each in self.kafka.records() if dict(each.headers)["mqtt.topic"] == topic]
 
+    def appended_ms(self) -> list[int]:
+        """Return when Kafka has stored each of its records."""
+        return [each.timestamp for each in self.kafka.records()]
+
     def numbers(self) -> list[int]:
         return [said["seq"] for said in self.heard()]
 

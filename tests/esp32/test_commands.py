@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .conftest import Line
     from .device import Device
 
+# What a device and this machine may be apart: an answer of the time server can be late by as much as it is waited for.
+CLOCK_NS = 30 * 10**9
+
 
 class Home:
     """Who sends commands, and hears the answers."""
@@ -66,9 +69,8 @@ def device(line: Line) -> Device:
 
 @pytest.mark.usefixtures("device")
 def test_a_ping_is_answered(home: Home) -> None:
-    began_ns = time.time_ns()
     answer = home.ask({"id": "1", "command": "ping", "args": {}, "expires_ms": time.time_ns() // 1000000 + 60000})
-    assert began_ns < answer.pop("ts_ns") < time.time_ns()
+    assert abs(answer.pop("ts_ns") - time.time_ns()) < CLOCK_NS
     assert answer == {"id": "1", "device": "kitchen", "command": "ping", "status": "done"}
 
 

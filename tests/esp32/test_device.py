@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .device import Device
 
 OUTAGE_S = 5
+# What the clocks of device and Kafka may be apart, with the way from one to the other, on a busy machine.
+CLOCK_NS = 30 * 10**9
 
 
 def first_of_each(numbers: list[int]) -> list[int]:
@@ -42,14 +44,13 @@ def ends_whole(line: Line, device: Device) -> None:
 
 def test_what_a_device_measures_is_in_kafka(line: Line) -> None:
     device = line.device()
-    began_ns = time.time_ns()
     device.start()
     line.flows(30)
     ends_whole(line, device)
     said = line.heard()[-1]
     assert said.keys() == {"device", "kind", "seq", "ts_ns", "temperature", "rssi", "uptime", "free", "dropped"}
     assert (said["device"], said["kind"], said["temperature"]) == ("kitchen", "esp32", 21.5)
-    assert began_ns < said["ts_ns"] < time.time_ns()
+    assert abs(said["ts_ns"] - line.appended_ms()[-1] * 10**6) < CLOCK_NS
     assert line.numbers() == first_of_each(line.numbers())
 
 

@@ -7073,16 +7073,10 @@ MUTATIONS = [
         "examples/esp32/ring.py",
         "esp32/test_esp32_ring.py",
         (
-            "a torn line counts as a message",
-            "test_a_power_cut_at_any_byte_tears_no_message_and_reuses_no_number_that_was_given",
-            """if data[-1:] != b"\\n" or""",
-            "if",
-        ),
-        (
             "a changed line counts as a message",
             "test_a_line_that_was_changed_is_counted_as_dropped_with_the_rest_of_its_file",
-            """ or data[:9] != f"{crc32(rest) & 0xFFFFFFFF:08x} ".encode()""",
-            "",
+            """data[:9] != f"{crc32(rest) & 0xFFFFFFFF:08x} ".encode()""",
+            "not rest",
         ),
         (
             "a torn file is written on",
