@@ -5248,8 +5248,8 @@ MUTATIONS = [
         (
             "the user of alerting may be what is no level of an MQTT topic",
             "test_a_user_that_can_be_no_level_is_refused[a/b]",
-            """if ILLEGAL_IN_A_LEVEL & set(values["username"]):""",
-            "if False:",
+            """    level(values["username"], f"{where}.username")\n""",
+            "",
         ),
         (
             "a password of HTTP is in what a configuration is printed as",
@@ -5431,7 +5431,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "edge/src/raspi_kafka/alert/back_off.py",
+        "edge/src/raspi_kafka/back_off.py",
         "edge/test_alert_delivery.py",
         (
             "pauses grow without a limit",
@@ -5447,7 +5447,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "edge/src/raspi_kafka/alert/publisher.py",
+        "edge/src/raspi_kafka/mqtt_publisher.py",
         "edge/test_alert_payloads.py",
         (
             "a refused login is not told with what to do",

@@ -7,8 +7,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 from raspi_kafka.alert import alertmanager, mqtt_sink, publisher, webhook
 from raspi_kafka.alert.alert import State
-from raspi_kafka.alert.errors import RefusedError, UnreachableError
 from raspi_kafka.alert.poster import judge, told
+from raspi_kafka.errors import RefusedError, UnreachableError
 
 from tests.unit.edge.alerts import alert
 
