@@ -56,7 +56,8 @@ class Agent:
 
     def _measure_on(self) -> None:
         alive_s = watchdog_interval_s()
-        due = told = time.monotonic()
+        told = time.monotonic()
+        due = told + self._interval_s
         while not self._ended.wait(max(0.0, due - time.monotonic())):
             if not self._courier.alive:
                 raise AgentError("the thread that publishes has ended")

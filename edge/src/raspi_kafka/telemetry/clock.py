@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 
 # <linux/timex.h>
 TIME_ERROR = 5
 STA_UNSYNC = 0x0040
-STATUS_OFFSET = 5 * ctypes.sizeof(ctypes.c_long)  # modes (padded), offset, freq, maxerror, esterror; then status
+LONGS_BEFORE_STATUS = 5  # modes (padded), offset, freq, maxerror, esterror
 TIMEX_BYTES = 1024  # struct timex is 208 bytes on 64-bit Linux
 
 
@@ -18,10 +17,14 @@ def synchronised() -> bool:
     systemd-timesyncd and ntpd tell it, and chronyd does with `rtcsync`, which Debian's configuration has.
 
     :raises OSError: it does not let itself be asked.
+    :raises MemoryError: an old libffi, which ctypes is made of, wants memory that the sandbox of the unit forbids.
     """
+    import ctypes  # noqa: PLC0415 - so that this costs nothing but the state of the clock
+
     timex = ctypes.create_string_buffer(TIMEX_BYTES)
     state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
     if state < 0:
         raise OSError(ctypes.get_errno(), "adjtimex is refused")
-    status = int.from_bytes(timex.raw[STATUS_OFFSET : STATUS_OFFSET + 4], sys.byteorder)
+    at = LONGS_BEFORE_STATUS * ctypes.sizeof(ctypes.c_long)
+    status = int.from_bytes(timex.raw[at : at + 4], sys.byteorder)
     return state != TIME_ERROR and not status & STA_UNSYNC

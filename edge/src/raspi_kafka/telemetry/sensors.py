@@ -66,18 +66,18 @@ class Sensors:
     def _value(self, name: str) -> Any:
         try:
             return self._readers[name]()
-        except (MissingError, OSError, ValueError, IndexError, KeyError, ZeroDivisionError) as why:
+        except (MissingError, OSError, MemoryError, ValueError, IndexError, KeyError, ZeroDivisionError) as why:
             if name not in self._missing:
                 log.info("no %s on this computer: %s", name, why)
             self._missing.add(name)
             return None
 
-    def _cpu(self) -> float:
-        """Return per cent of all cores since the last call (proc_stat(5))."""
+    def _cpu(self) -> float | None:
+        """Return per cent of all cores since the last call (proc_stat(5)); None if no time has passed since."""
         ticks = [int(each) for each in text(self._root / "proc/stat").split("\n", 1)[0].split()[1:9]]
         total, idle = sum(ticks), ticks[3] + ticks[4]
         (total_before, idle_before), self._cpu_before = self._cpu_before, (total, idle)
-        return round(100 * (1 - (idle - idle_before) / max(total - total_before, 1)), 1)
+        return round(100 * (1 - (idle - idle_before) / (total - total_before)), 1) if total > total_before else None
 
     def _memory(self) -> float:
         """Return per cent that programs could not have any more (proc_meminfo(5))."""
