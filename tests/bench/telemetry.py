@@ -44,7 +44,7 @@ def main() -> str:
             reader = Reader(mosquitto.port)
             agent = Agent(root / "agent", mosquitto.port)
             with running(agent):
-                until("messages come", lambda: reader.numbers())
+                until("messages come", reader.numbers)
                 with step(f"an agent whose server is there, for {SECONDS} s"):
                     there = cost(agent)
                 memory = peak_mib(agent.pid)
