@@ -145,7 +145,9 @@ def test_a_process_killed_between_the_disk_and_memory_sends_nothing_twice(pi: Pi
     waiting = (pi.runtime / "waiting").read_bytes()
     pi.away(buffer)
     (pi.runtime / "waiting").write_bytes(waiting)
-    assert drained(pi.start()) == made
+    again = pi.start()
+    pi.away(again)
+    assert drained(again) == made
 
 
 def test_a_line_that_was_cut_is_left_out(pi: Pi) -> None:
