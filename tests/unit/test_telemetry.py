@@ -13,8 +13,8 @@ from plays import FACTS, Host, failures, run
 UNIT = "raspi-kafka-telemetry"
 SECRET = "drawn-for-the-pi"  # noqa: S105 - it protects nothing
 CHANGED = {"stdout": '["/etc/raspi-kafka/telemetry.yml"]', "rc": 0}
-ACKNOWLEDGED = {"stdout": "acknowledged by the MQTT server 127.0.0.1:1883", "rc": 0}
-WAITS = {"stdout": "messages wait here: nobody", "rc": 0}
+ACKNOWLEDGED = {"stdout": ' Status: "acknowledged by the MQTT server 127.0.0.1:1883"', "rc": 0}
+WAITS = {"stdout": ' Active: active\n Status: "messages wait here: nobody"\n', "rc": 0}
 BARE = {"stdout": "[]", "rc": 0}
 CLUSTER = "[brokers]\npi1\npi2\n[controllers]\npi1\npi2\nc3\n[pis]\npi1\npi2\nc3\n"
 
