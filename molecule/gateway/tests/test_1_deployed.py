@@ -30,8 +30,10 @@ def test_a_device_reaches_kafka_from_the_pi_and_from_here() -> None:
 @pytest.mark.parametrize("unit", ["mosquitto", "raspi-kafka-bridge", "raspi-kafka-alerting", "raspi-kafka-telemetry"])
 def test_a_unit_is_enabled_active_and_sandboxed(unit: str, on: OnPi) -> None:
     assert on(f"systemctl is-enabled {unit} && systemctl is-active {unit}").split() == ["enabled", "active"]
-    told = on(f"systemd-analyze security --no-pager {unit} | tail -n 1")
-    assert float(re.search(r"([0-9.]+) (OK|SAFE)", told)[1]) <= EXPOSURE, told
+    told = on(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
+    # The agent reads /proc and asks for the clock.
+    more = 0.2 if unit == "raspi-kafka-telemetry" else 0
+    assert float(re.search(r"([0-9.]+) (OK|SAFE)", told)[1]) <= EXPOSURE + more, told
 
 
 def test_the_pi_says_what_it_measures_of_itself_and_it_is_in_kafka(arriving) -> None:
