@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from raspi_kafka.alert import config_sinks, sinks
 from raspi_kafka.alert.alertmanager import Alertmanager as AlertmanagerSink
-from raspi_kafka.alert.publisher import Publisher
 from raspi_kafka.alert.topics import ALERTS, HEARTBEAT
+from raspi_kafka.mqtt_publisher import Publisher
 
 from tests.bridge.bridge import Bridge
 from tests.bridge.conftest import kafka

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from raspi_kafka.alert.delivery import Delivery
-    from raspi_kafka.alert.publisher import Publisher
+    from raspi_kafka.mqtt_publisher import Publisher
 
     from tests.bridge.kafka import Kafka
     from tests.bridge.mosquitto import Mosquitto

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from raspi_kafka.alert import heartbeat
-from raspi_kafka.alert.errors import UnreachableError
 from raspi_kafka.alert.heartbeat import Beat, Heartbeat
-from raspi_kafka.alert.publisher import Connection
 from raspi_kafka.alert.topics import HEARTBEAT
+from raspi_kafka.errors import UnreachableError
+from raspi_kafka.mqtt_publisher import Connection
 
 from tests.bridge.process import until
 
@@ -22,7 +22,7 @@ from .subscriber import Subscriber
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from raspi_kafka.alert.publisher import Publisher
+    from raspi_kafka.mqtt_publisher import Publisher
 
     from tests.bridge.mosquitto import Mosquitto
 
@@ -86,7 +86,7 @@ def test_none_is_sent_late(mosquitto: Mosquitto, connected: Publisher, monkeypat
 def test_a_server_that_does_not_acknowledge_is_given_up(
     mosquitto: Mosquitto, connected: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("raspi_kafka.alert.publisher.SECONDS_TO_ACK", 1.0)
+    monkeypatch.setattr("raspi_kafka.mqtt_publisher.SECONDS_TO_ACK", 1.0)
     mosquitto.signal(signal.SIGSTOP)
     with pytest.raises(UnreachableError, match="has not acknowledged a message within 1 s"):
         connected.publish(f"{HEARTBEAT}/{ALERTING}/beat", b"{}")

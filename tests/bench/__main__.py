@@ -7,7 +7,22 @@ import sys
 
 from tests.hosts.step import Failure, tell
 
-from . import alerting, alerts, bridge, deploys, failover, gate, growth, hosts, idle, original, start, tools, topics
+from . import (
+    alerting,
+    alerts,
+    bridge,
+    deploys,
+    failover,
+    gate,
+    growth,
+    hosts,
+    idle,
+    original,
+    start,
+    telemetry,
+    tools,
+    topics,
+)
 from .pi import ready
 from .table import machine
 
@@ -28,6 +43,7 @@ WITHOUT_STAND_IN = {
     "hosts": hosts.main,
     "alerts": alerts.main,
     "alerting": alerting.main,
+    "telemetry": telemetry.main,
 }
 
 

@@ -24,6 +24,7 @@ LEFT_OUT = {
     "/home/pi/.ansible": "Ansible's own scratch",
     "/var/lib/systemd/timers": "systemd notes there when a timer last ran",
     "/var/lib/kafka/data": "a running broker writes there by itself; what a deploy writes is in KEPT",
+    "/var/lib/raspi-kafka-telemetry": "the agent notes its numbers there each hour, and what Mosquitto does not take",
     "/var/lib/mosquitto": "a running Mosquitto writes its sessions and queues there every few seconds",
 }
 KEPT = {"/var/lib/kafka/data": ["meta.properties", "bootstrap.checkpoint"]}

@@ -5248,8 +5248,8 @@ MUTATIONS = [
         (
             "the user of alerting may be what is no level of an MQTT topic",
             "test_a_user_that_can_be_no_level_is_refused[a/b]",
-            """if ILLEGAL_IN_A_LEVEL & set(values["username"]):""",
-            "if False:",
+            """    level(values["username"], f"{where}.username")\n""",
+            "",
         ),
         (
             "a password of HTTP is in what a configuration is printed as",
@@ -5431,7 +5431,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "edge/src/raspi_kafka/alert/back_off.py",
+        "edge/src/raspi_kafka/back_off.py",
         "edge/test_alert_delivery.py",
         (
             "pauses grow without a limit",
@@ -5447,7 +5447,7 @@ MUTATIONS = [
         ),
     ),
     *of(
-        "edge/src/raspi_kafka/alert/publisher.py",
+        "edge/src/raspi_kafka/mqtt_publisher.py",
         "edge/test_alert_payloads.py",
         (
             "a refused login is not told with what to do",
@@ -7171,6 +7171,135 @@ MUTATIONS = [
             "test_a_dry_run_writes_nothing_and_may_lack_the_password",
             "if changed and not self._task.check_mode:",
             "if changed:",
+        ),
+    ),
+    # --- what a Pi says of itself
+    *of(
+        "edge/src/raspi_kafka/telemetry/buffer.py",
+        "edge/test_telemetry_buffer.py",
+        (
+            "each message is written to the card",
+            "test_a_server_that_restarts_is_no_reason_to_write",
+            "(now < self._due and not at_once)",
+            "False",
+        ),
+        (
+            "a message is sent again after its file was saved",
+            "test_a_process_killed_between_the_disk_and_memory_sends_nothing_twice",
+            "if each.number > on_disk)",
+            "if True)",
+        ),
+        (
+            "a killed process sends again what was acknowledged",
+            "test_a_killed_process_loses_nothing_and_sends_nothing_twice",
+            "(each for each in found if each.number > self._numbers.acknowledged)",
+            "(each for each in found)",
+        ),
+        (
+            "memory grows while the disk is full",
+            "test_a_full_disk_keeps_the_newest_in_memory_and_nothing_twice",
+            "if len(self._memory) > MOST_IN_MEMORY:",
+            "if False:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/telemetry/segments.py",
+        "edge/test_telemetry_buffer.py",
+        (
+            "what waits is not bounded",
+            "test_beyond_the_bound_the_oldest_files_go_and_are_counted",
+            "self._trim()",
+            "pass",
+        ),
+        (
+            "what a failed write leaves is there twice",
+            "test_a_full_disk_keeps_the_newest_in_memory_and_nothing_twice",
+            "os.ftruncate(handle, before)",
+            "pass",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/telemetry/numbers.py",
+        "edge/test_telemetry_buffer.py",
+        (
+            "after a power cut numbers are used again",
+            "test_after_a_power_cut_no_number_is_used_again",
+            "self._reserved = self._following + BLOCK",
+            "self._reserved = self._following",
+        ),
+        (
+            "a new card begins with numbers that were used",
+            "test_a_new_card_does_not_begin_with_numbers_that_were_used",
+            "int(time.time())",
+            "0",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/telemetry/message.py",
+        "edge/test_telemetry_buffer.py",
+        (
+            "a damaged line is sent",
+            "test_a_line_says_number_and_payload_and_is_found_damaged",
+            "int(fields[2], 16) == crc(number, fields[3])",
+            "True",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/telemetry/sensors.py",
+        "edge/test_telemetry_sensors.py",
+        (
+            "what has been throttled before counts as now",
+            "test_it_reads_what_a_pi_has",
+            "self._bits() & NOW",
+            "self._bits()",
+        ),
+        (
+            "a partition counts as the card",
+            "test_it_reads_what_a_pi_has",
+            """(place.parent if (place / "partition").exists() else place)""",
+            "place",
+        ),
+        (
+            "a missing sensor is told each second",
+            "test_a_sensor_that_is_missing_is_told_once_and_has_no_value",
+            "self._missing.add(name)",
+            "pass",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/cli.py",
+        "edge/test_edge_package.py",
+        (
+            "a service imports what all commands need",
+            "test_a_command_that_is_named_is_imported_alone",
+            "if word in words[:1]]",
+            "if not word]",
+        ),
+    ),
+    *of(
+        "roles/telemetry_agent/tasks/run.yml",
+        "test_telemetry.py",
+        (
+            "a deploy of which nothing arrives is called one",
+            "test_where_nothing_arrives_the_play_fails_and_says_why",
+            "that: false",
+            "that: true",
+        ),
+        (
+            "a gateway that is off fails other hosts",
+            "test_a_gateway_that_is_not_of_this_run_is_a_warning",
+            "intersect(ansible_play_hosts) | length > 0",
+            "length > 0",
+        ),
+    ),
+    *of(
+        "playbooks/device.yml",
+        "test_mosquitto.py",
+        (
+            "the device that a host is may be revoked, and is back after the next run",
+            "test_the_device_that_a_host_of_the_inventory_is_is_neither_added_nor_revoked",
+            "that: __device_name not in __device_agents",
+            "that: true",
         ),
     ),
 ]

@@ -91,6 +91,13 @@ SHARDS = {
         ("alerting",),
         ("tests/alerting/*", "edge/src/raspi_kafka/alert/*", "roles/alerting/*", "docs/alerting.md"),
     ),
+    "telemetry": Shard(
+        ("telemetry",),
+        (
+            *("tests/telemetry/*", "edge/src/raspi_kafka/telemetry/*", "edge/src/raspi_kafka/mqtt_*.py"),
+            *("roles/telemetry_agent/*", "docs/telemetry.md"),
+        ),
+    ),
     "cluster": Shard(
         ("molecule cluster",),
         (

@@ -24,7 +24,19 @@ MODULES = sorted(path.stem for path in (REPOSITORY / "plugins" / "modules").glob
 FILTERS = sorted(path.stem for path in (REPOSITORY / "plugins" / "filter").glob("*.py"))
 EXAMPLE = REPOSITORY / "inventory" / "pis.example.ini"
 KNOB = re.compile(r"^# ([a-z_0-9]+)=(.*)$", re.MULTILINE)
-IN_THE_INVENTORY = ("alerting", "kraft_broker", "load_test", "mosquitto", "mqtt_bridge", "pi_host", "topics", "verify")
+IN_THE_INVENTORY = (
+    *(
+        "alerting",
+        "kraft_broker",
+        "load_test",
+        "mosquitto",
+        "mqtt_bridge",
+        "pi_host",
+        "telemetry_agent",
+        "topics",
+        "verify",
+    ),
+)
 NOT_IN_THE_INVENTORY = {
     "topics_bootstrap_servers": "follows kraft_broker_local_port",
     "verify_bootstrap_servers": "follows kraft_broker_port",

@@ -574,6 +574,21 @@ def test_a_publisher_of_a_tree_is_not_revoked(tmp_path: Path) -> None:
     assert "home is a publisher of mosquitto_trees. Take it out there" in message(device(tmp_path, *arguments)[1])
 
 
+@pytest.mark.parametrize("word", ["add", "revoke"])
+def test_the_device_that_a_host_of_the_inventory_is_is_neither_added_nor_revoked(tmp_path: Path, word: str) -> None:
+    """Revoked, it would be back after the next run of site.yml; added, two clients would have one name."""
+    text = message(device(tmp_path, "-e", f"{word}=pi1")[1])
+    assert "pi1 is the device as which the host pi1 publishes what it measures of itself." in text
+    assert "set telemetry_agent_enabled=false for that host, run raspi.kafka.site, and revoke it then" in text
+
+
+def test_where_the_agent_is_off_its_device_can_be_revoked(tmp_path: Path) -> None:
+    known(tmp_path, pi1="p")
+    answers = {"mosquitto_users": [{"users": ["pi1"]}, {"removed": ["pi1"]}]}
+    _one, said = device(tmp_path, "-e", "revoke=pi1", "-e", "telemetry_agent_enabled=false", **answers)
+    assert "pi1 may no longer publish to pi1" in said
+
+
 def test_a_host_without_a_broker_is_refused(tmp_path: Path) -> None:
     text = message(device(tmp_path, "-e", "add=kitchen", stat=[{"stat": {"exists": False}}])[1])
     assert "pi1 has no MQTT broker of this collection. Deploy it first" in text

@@ -77,3 +77,25 @@ def test_python_packages_are_those_of_the_lock_file(host: Any, environment: str,
 
 def test_min_insync_replicas_is_a_cluster_wide_default(on: OnPi) -> None:
     assert "min.insync.replicas=1" in on("kafka configs --describe --entity-type brokers --entity-default")
+
+
+def test_the_pi_says_what_it_measures_of_itself(on: OnPi) -> None:
+    status = on("systemctl show --property StatusText --value raspi-kafka-telemetry")
+    assert status == "acknowledged by the MQTT server 127.0.0.1:1883"
+    said = on(
+        "kafka console-consumer --topic telemetry --from-beginning --max-messages 5 --timeout-ms 30000 2>/dev/null"
+    )
+    first, *others = map(json.loads, said.splitlines())
+    assert (first["device"], first["kind"]) == ("pi1", "pi")
+    assert [one["seq"] for one in others] == [first["seq"] + number for number in range(1, 5)]
+    # What the sandbox could hide: /proc, and the question for the clock.
+    assert 0 <= first["cpu"] <= 100
+    assert 0 < first["memory"] < 100
+    assert type(first["clock"]) is bool
+
+
+def test_the_agent_is_sandboxed_and_takes_little(on: OnPi) -> None:
+    verdict = on("systemd-analyze security raspi-kafka-telemetry.service --no-pager | tail -n 1")
+    assert float(re.search(r"([0-9.]+) [A-Z]+", verdict)[1]) <= 1.8, verdict
+    pid = on("systemctl show --property MainPID --value raspi-kafka-telemetry")
+    assert int(on(f"awk '/^VmRSS/ {{print $2}}' /proc/{pid}/status")) < 32 << 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -26,11 +27,22 @@ def test_a_device_reaches_kafka_from_the_pi_and_from_here() -> None:
     assert re.search(r"FIRING once, \d+ ms after, RESOLVED once, \d+ ms after the message", run.text)
 
 
-@pytest.mark.parametrize("unit", ["mosquitto.service", "raspi-kafka-bridge.service", "raspi-kafka-alerting.service"])
+@pytest.mark.parametrize("unit", ["mosquitto", "raspi-kafka-bridge", "raspi-kafka-alerting", "raspi-kafka-telemetry"])
 def test_a_unit_is_enabled_active_and_sandboxed(unit: str, on: OnPi) -> None:
     assert on(f"systemctl is-enabled {unit} && systemctl is-active {unit}").split() == ["enabled", "active"]
-    told = on(f"systemd-analyze security --no-pager {unit} | tail -n 1")
-    assert float(re.search(r"([0-9.]+) (OK|SAFE)", told)[1]) <= EXPOSURE, told
+    told = on(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
+    # The agent reads /proc and asks for the clock.
+    more = 0.2 if unit == "raspi-kafka-telemetry" else 0
+    assert float(re.search(r"([0-9.]+) (OK|SAFE)", told)[1]) <= EXPOSURE + more, told
+
+
+def test_the_pi_says_what_it_measures_of_itself_and_it_is_in_kafka(arriving) -> None:
+    first, second = (json.loads(record.value) for record in arriving.of("pi1", 2))
+    assert (first["device"], first["kind"], second["seq"]) == ("pi1", "pi", first["seq"] + 1)
+    # What the sandbox could hide: /proc, and the question for the clock.
+    assert 0 <= first["cpu"] <= 100
+    assert 0 < first["memory"] < 100
+    assert type(first["clock"]) is bool
 
 
 def test_nobody_gets_in_without_a_password(pi: host.Host) -> None:

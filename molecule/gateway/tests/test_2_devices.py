@@ -95,6 +95,7 @@ def test_names_that_cannot_be_and_devices_that_are_not_there_are_refused() -> No
         ({"add": "a/b"}, "a/b cannot be the name of a device"),
         ({"add": "raspi-kafka-bridge"}, "raspi-kafka-bridge cannot be the name of a device"),
         ({"revoke": "nobody"}, "There is no device nobody"),
+        ({"revoke": "pi1"}, "pi1 is the device as which the host pi1 publishes what it measures"),
         ({"add": "kitchen", "revoke": "kitchen"}, "Say one thing"),
     ):
         run = device_book(**variables)

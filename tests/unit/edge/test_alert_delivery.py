@@ -11,10 +11,10 @@ import pytest
 from raspi_kafka.alert import alertmanager, delivery
 from raspi_kafka.alert.alert import State
 from raspi_kafka.alert.alertmanager import Alertmanager
-from raspi_kafka.alert.back_off import LEAST_S, MOST_S, until_it_works
 from raspi_kafka.alert.delivery import Delivery
-from raspi_kafka.alert.errors import RefusedError, UnreachableError
 from raspi_kafka.alert.inbox import Record
+from raspi_kafka.back_off import LEAST_S, MOST_S, until_it_works
+from raspi_kafka.errors import RefusedError, UnreachableError
 from tenacity import RetryError
 
 from tests.unit.edge.alerts import alert

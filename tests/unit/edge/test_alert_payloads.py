@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
-from raspi_kafka.alert import alertmanager, mqtt_sink, publisher, webhook
+from raspi_kafka import mqtt_publisher as publisher
+from raspi_kafka.alert import alertmanager, mqtt_sink, webhook
 from raspi_kafka.alert.alert import State
-from raspi_kafka.alert.errors import RefusedError, UnreachableError
 from raspi_kafka.alert.poster import judge, told
+from raspi_kafka.errors import RefusedError, UnreachableError
 
 from tests.unit.edge.alerts import alert
 

@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import raspi_kafka
 import yaml
-from raspi_kafka import alert, bridge, simulate
+from raspi_kafka import alert, bridge, simulate, telemetry
 
 REPOSITORY = Path(__file__).parents[3]
 EDGE = REPOSITORY / "edge"
@@ -47,7 +47,7 @@ def test_the_lock_has_every_dependency_of_the_package(key: str, lock: str) -> No
 def test_the_bridge_starts_without_what_only_a_load_test_needs(tmp_path: Path) -> None:
     for name in ("rich", "uvloop", "pygal"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('the bridge has imported it')")
-    code = "import raspi_kafka.cli, raspi_kafka.bridge.bridge"
+    code = "import raspi_kafka.cli as c, raspi_kafka.bridge.bridge; c.arguments()"
     path = os.pathsep.join((str(tmp_path), str(EDGE / "src")))
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": path}, capture_output=True, text=True, check=False
@@ -55,7 +55,22 @@ def test_the_bridge_starts_without_what_only_a_load_test_needs(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("package", [alert, bridge, simulate])
+def test_a_command_that_is_named_is_imported_alone() -> None:
+    """What others need would cost a service on a Pi its memory."""
+    code = """if True:
+        import sys, raspi_kafka.cli as c
+        c.arguments(["telemetry"])
+        import raspi_kafka.telemetry.run
+        heavy = {"asyncio", "confluent_kafka", "rich", "uvloop", "pygal", "prometheus_client", "fastjsonschema"}
+        others = {f"raspi_kafka.{name}" for name in ("alert", "bridge", "simulate", "load_test", "report")}
+        print(sorted((heavy | others) & sys.modules.keys()))"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(EDGE / "src")}, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("package", [alert, bridge, simulate, telemetry])
 def test_the_page_names_every_file(package: ModuleType) -> None:
     heading = f"`src/{package.__name__.replace('.', '/')}/`"
     page = (EDGE / "README.md").read_text().partition(heading)[2].partition("What is in which file")[0]

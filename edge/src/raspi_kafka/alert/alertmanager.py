@@ -8,8 +8,8 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import UnreachableError
 from .alert import State
-from .errors import UnreachableError
 from .poster import Poster
 
 if TYPE_CHECKING:

@@ -8,24 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .. import settings
+from ..mqtt_user import Mqtt, level
 from ..settings import PORT, REQUIRED, ConfigError, Key, section
-
-ILLEGAL_IN_A_LEVEL = frozenset("+#/\0")
-
-
-@dataclass(frozen=True)
-class Mqtt:
-    """The MQTT server, and who alerting is to it: its client id too."""
-
-    host: str
-    port: int
-    username: str
-    password: str = field(repr=False)
-
-    @property
-    def address(self) -> str:
-        """Where it is, for people."""
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -68,10 +52,7 @@ def mqtt(said: Any, where: str) -> Mqtt:
     :raises ConfigError: it can't be followed.
     """
     values = section(said, MQTT, where)
-    if ILLEGAL_IN_A_LEVEL & set(values["username"]):
-        raise ConfigError(
-            f"{where}.username", f"`{values['username']}` can't be a level of an MQTT topic; leave out `+`, `#` and `/`"
-        )
+    level(values["username"], f"{where}.username")
     values["password"] = settings.password(values.pop("password_file"), f"{where}.password_file")
     return Mqtt(**values)
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tenacity import RetryError
 
-from .back_off import until_it_works
-from .errors import RefusedError, UnreachableError
+from ..back_off import until_it_works
+from ..errors import RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import RefusedError, UnreachableError
+from ..errors import RefusedError, UnreachableError
 from .topics import HEARTBEAT
 
 if TYPE_CHECKING:
-    from .publisher import Publisher
+    from ..mqtt_publisher import Publisher
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .topics import ALERTS
 
 if TYPE_CHECKING:
+    from ..mqtt_publisher import Publisher
     from .alert import Alert
-    from .publisher import Publisher
 
 # What no level of an MQTT topic may have (MQTT 5, 4.7.1 and 4.7.3), and what stands for it here. A percent sign too:
 # else two devices could share a topic.

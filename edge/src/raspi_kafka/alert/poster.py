@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from .. import __version__
-from .errors import RefusedError, UnreachableError
+from ..errors import RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

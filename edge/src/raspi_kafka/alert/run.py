@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaException
 
 from .. import garbage, logs
+from ..mqtt_publisher import Publisher
 from . import sinks
 from .heartbeat import Heartbeat
 from .lease import LeaseLostError
 from .ledger import LedgerError
-from .publisher import Publisher
 from .service import Service, ServiceError
 from .stored import StateError
 

@@ -12,9 +12,9 @@ from .mqtt_sink import MqttSink
 from .webhook import Webhook
 
 if TYPE_CHECKING:
+    from ..mqtt_publisher import Publisher
     from . import config_sinks
     from .delivery import Sink
-    from .publisher import Publisher
 
 GROUP = "raspi-kafka-alerting-"
 

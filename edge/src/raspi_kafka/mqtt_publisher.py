@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import threading
 import time
@@ -20,7 +21,7 @@ from .errors import RefusedError, UnreachableError
 if TYPE_CHECKING:
     from paho.mqtt.reasoncodes import ReasonCode
 
-    from .config_sinks import Mqtt
+    from .mqtt_user import Mqtt
 
 log = logging.getLogger(__name__)
 
@@ -135,10 +136,14 @@ def explained(reason: ReasonCode, username: str) -> str:
 
 
 class Publisher:
-    """Stays connected in a thread of its own."""
+    """Stays connected in a thread of its own.
 
-    def __init__(self, mqtt: Mqtt) -> None:
-        self._mqtt = mqtt
+    :param servers: that take the same; when one is lost, or does not answer, it is the turn of the next.
+    """
+
+    def __init__(self, *servers: Mqtt) -> None:
+        self._turns = itertools.cycle(servers)
+        self._mqtt = servers[0]
         self._connection: Connection | None = None
         self._ended = threading.Event()
         self._told = ""
@@ -160,8 +165,13 @@ class Publisher:
             self._connection.close(ENDS)
         self._thread.join()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Return once the server has taken a message; nothing is kept for later.
+    @property
+    def server(self) -> str:
+        """Where it is connected, or tries to be."""
+        return self._mqtt.address
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> ReasonCode:
+        """Return what the server says once it has taken a message; nothing is kept for later.
 
         :raises UnreachableError: it has not.
         :raises RefusedError: it never will.
@@ -176,6 +186,7 @@ class Publisher:
             raise UnreachableError(f"`{self._mqtt.username}` may not write to {topic}; let the server's ACL allow it")
         if reason.is_failure:
             raise UnreachableError(f"the MQTT server does not take a message to {topic}: {reason}")
+        return reason
 
     def _run(self) -> None:
         with contextlib.suppress(RetryError):
@@ -187,6 +198,7 @@ class Publisher:
 
         :raises LostError: it did not come about, or did not last.
         """
+        self._mqtt = next(self._turns)
         self._connection = connection = Connection(self._mqtt)
         began = time.monotonic()
         try:

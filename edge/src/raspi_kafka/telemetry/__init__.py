@@ -1,0 +1,1 @@
+"""What a Pi says of itself."""

@@ -1,0 +1,56 @@
+"""One life of the service."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import garbage, logs
+from ..mqtt_publisher import Publisher
+from .agent import Agent, AgentError
+from .buffer import Buffer
+from .courier import Courier
+from .numbers import Numbers
+from .segments import Segments
+from .sensors import Sensors
+
+if TYPE_CHECKING:
+    from .config import Config
+
+
+def run(wanted: Config) -> int:
+    """Return 0 once it was stopped, or 1 after a failure."""
+    logs.set_up()
+    publisher = Publisher(*wanted.servers)
+    try:
+        agent = made(wanted, publisher)
+        garbage.search_seldom()
+        publisher.start()
+        try:
+            agent.run()
+        finally:
+            publisher.stop()
+    except (AgentError, OSError) as failed:
+        logging.getLogger(__name__).critical("telemetry ends: %s; the next process goes on with what waits", failed)
+        return 1
+    return 0
+
+
+def made(wanted: Config, publisher: Publisher) -> Agent:
+    """Return the agent that a configuration asks for.
+
+    :raises OSError: its folders can't be used.
+    """
+    state, runtime = folder("STATE_DIRECTORY"), folder("RUNTIME_DIRECTORY")
+    segments = Segments(state, wanted.buffer_bytes) if state else None
+    buffer = Buffer(Numbers(state, runtime), segments, runtime)
+    courier = Courier(buffer, publisher, wanted.topic)
+    return Agent(wanted.device, wanted.interval_s, Sensors(), buffer, courier)
+
+
+def folder(name: str) -> Path | None:
+    """Return a folder that systemd gives the unit; None without one."""
+    said = os.environ.get(name, "").partition(":")[0]
+    return Path(said) if said else None

@@ -1,0 +1,1 @@
+"""The telemetry agent as a process, and a real Mosquitto."""
