@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,7 @@ from raspi_kafka.commands.queues import PAUSE_S
 from tests.bridge.process import until
 
 from .conftest import CELLAR, HALL, KITCHEN
+from .service import PYTHONPATH
 
 if TYPE_CHECKING:
     from .conftest import Line
@@ -101,3 +106,41 @@ def test_a_group_that_begins_anew_repeats_nothing(line: Line) -> None:
     assert [each.id for each in kitchen.got] == ["1", "2"]
     assert len(line.answers()) == 3
     assert (other.metrics()["taken_total"], other.metrics()["waiting"]) == (3, 0)
+
+
+def send(line: Line, *words: str) -> subprocess.CompletedProcess[str]:
+    """Give a command as one does on the Pi."""
+    command = [sys.executable, "-m", "raspi_kafka", "command", "send", "--kafka", line.kafka.server, *words]
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_whoever_gives_a_command_is_told_what_came_of_it(line: Line) -> None:
+    line.service().start()
+    kitchen = line.device(KITCHEN).come()
+    done = send(line, "--device", KITCHEN, "--command", "interval", "--args", '{"seconds": 5}')
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert (said["device"], said["status"], said["seconds"], kitchen.intervals) == (KITCHEN, "done", 5, [5])
+    refused = send(line, "--device", KITCHEN, "--command", "dance")
+    assert refused.returncode == 1
+    assert json.loads(refused.stdout)["reason"] == "this device knows no command 'dance'"
+    expired = send(line, "--device", CELLAR, "--command", "ping", "--expires", "2s")
+    assert expired.returncode == 1
+    assert json.loads(expired.stdout)["status"] == "expired"
+
+
+def test_where_nobody_takes_commands_that_is_said(line: Line) -> None:
+    """No gateway, so not even the expiry is told; the command is in Kafka, for the first gateway to tell."""
+    sent = send(line, "--device", KITCHEN, "--command", "ping", "--expires", "1s", "--id", "7")
+    assert (sent.returncode, sent.stdout) == (1, "")
+    assert "nobody has answered command 7" in sent.stderr
+    line.service().start()
+    line.told(KITCHEN, **{"7": "expired"})
+
+
+def test_without_the_topics_it_is_said_what_to_do(line: Line) -> None:
+    line.kafka.delete("commands")
+    sent = send(line, "--device", KITCHEN, "--command", "ping")
+    assert sent.returncode == 1
+    assert "has no topic commands. Deploy the gateway first." in sent.stderr

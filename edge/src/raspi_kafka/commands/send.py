@@ -92,7 +92,7 @@ def ends(consumer: Consumer, servers: tuple[str, ...]) -> list[TopicPartition]:
         found = kafka_log.partitions(consumer, topic)
         if not found:
             raise SendError(
-                f"Kafka at {', '.join(servers)} has no topic {topic}. Deploy the gateway with commands_enabled first."
+                f"Kafka at {', '.join(servers)} has no topic {topic}. Deploy the gateway first."
             )
     places = [TopicPartition(ANSWERS, each) for each in found]
     return [

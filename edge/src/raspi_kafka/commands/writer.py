@@ -43,6 +43,7 @@ class Writer:
     def __init__(self, servers: tuple[str, ...], on_error: Callable[[KafkaError], None]) -> None:
         self._on_error = on_error
         self._refused: list[Said] = []
+        self._fatal: KafkaError | None = None
         self._again_at_s = 0.0
         self._producer = Producer(
             {
@@ -52,7 +53,7 @@ class Writer:
                 "message.timeout.ms": 0,  # an outage fails no record
                 "message.max.bytes": MESSAGE_BYTES,
                 "partitioner": "murmur2_random",  # the partition that Java's clients choose for a key
-                "error_cb": on_error,
+                "error_cb": self._error,
             },
             logger=kafka_client.logger(),
         )
@@ -79,6 +80,8 @@ class Writer:
         :raises KafkaException: the producer can't go on.
         """
         self._producer.poll(0)
+        if self._fatal:
+            raise KafkaException(self._fatal)
         if self._refused and time.monotonic() >= self._again_at_s:
             self._again_at_s = time.monotonic() + PAUSE_S
             again, self._refused = self._refused, []
@@ -93,9 +96,14 @@ class Writer:
         if error is None:
             said.done()
             return
-        self._on_error(error)
+        self._error(error)
         self._again_at_s = time.monotonic() + PAUSE_S
         self._refused.append(said)
+
+    def _error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = error
+        self._on_error(error)
 
 
 def headers(**values: object) -> Headers:
