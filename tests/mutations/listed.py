@@ -5551,7 +5551,7 @@ MUTATIONS = [
             "what is answered is told to have expired",
             "test_what_is_answered_has_not_expired",
             "return [each for each in found if each.command not in self._answered]",
-            "        return found",
+            "return found",
         ),
     ),
     *of(
