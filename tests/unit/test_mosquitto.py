@@ -249,7 +249,8 @@ def test_a_lost_note_of_the_bridge_takes_no_rights_away(tmp_path: Path, note: di
     code, said = deploy(tmp_path, one)
     assert code == 0, said
     rights = {line for line in counting(files(one)["acl"]) if "write" in line}
-    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#", "topic write alerts/#"}
+    own = {"topic write alerts/#", "topic write cmd/#"}
+    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#", *own}
     assert "kitchen" in one.given("mosquitto_users")[-1]["users"]
 
 
