@@ -1,7 +1,7 @@
 # Each target installs what it lacks (Debian, Ubuntu; as root or with sudo) and keeps it in .cache.
 PYTHON ?= python3
 TARGETS := demo demo-down test test-all test-arm64 venv lint unit mutations sanity build galaxy docs modules hosts \
-  molecule bare bridge esp32 load alerting telemetry browser bootstrap growth regrowth guard shapes faults roll pages pythons releases bench
+  molecule bare bridge esp32 load alerting telemetry commands browser bootstrap growth regrowth guard shapes faults roll pages pythons releases bench
 
 .PHONY: help $(TARGETS)
 
@@ -18,7 +18,7 @@ help:
 	@echo 'make pages      every command of README.md and docs/, typed in order on a fresh host'
 	@echo 'make pythons    unit and modules on each other Python from 3.10 on that is here'
 	@echo 'make releases   bare hosts by the oldest and the newest ansible-core, of Debian 12 and 13'
-	@echo 'make venv lint unit sanity build modules hosts molecule bare bridge esp32 load alerting telemetry browser bootstrap growth regrowth guard shapes faults roll   one part of it'
+	@echo 'make venv lint unit sanity build modules hosts molecule bare bridge esp32 load alerting telemetry commands browser bootstrap growth regrowth guard shapes faults roll   one part of it'
 
 OLD := Python 3.10 or later is needed; make PYTHON=python3.12 ... names another
 

@@ -24,7 +24,7 @@ options:
     elements: str
     default: []
   not_for_kafka:
-    description: Filters below which alerting publishes what is in Kafka already.
+    description: Filters below which this collection publishes what is in Kafka already.
     type: list
     elements: str
     default: []
@@ -153,7 +153,10 @@ def faults_below(filters: Sequence[str], not_for_kafka: Sequence[str]) -> Iterat
     """Filters that match what is not for Kafka."""
     for tree, place in itertools.product(filters, not_for_kafka):
         if overlap(tree, place):
-            yield f"The tree {tree} overlaps {place}, where alerting publishes what is in Kafka already. Name another."
+            yield (
+                f"The tree {tree} overlaps {place}, where this collection publishes what is in Kafka already. "
+                "Name another."
+            )
 
 
 def tree_faults(trees: Any, taken: Sequence[str] = (), not_for_kafka: Sequence[str] = ()) -> list[str]:

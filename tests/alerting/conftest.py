@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from raspi_kafka import mqtt_user
 from raspi_kafka.alert import config_sinks, sinks
 from raspi_kafka.alert.alertmanager import Alertmanager as AlertmanagerSink
 from raspi_kafka.alert.topics import ALERTS, HEARTBEAT
@@ -129,7 +130,7 @@ def publisher(mosquitto: Mosquitto) -> Iterator[Callable[..., Publisher]]:
     made: list[Publisher] = []
 
     def start(username: str = ALERTING, password: str = PASSWORD) -> Publisher:
-        made.append(Publisher(config_sinks.Mqtt("127.0.0.1", mosquitto.port, username, password)))
+        made.append(Publisher(mqtt_user.Mqtt("127.0.0.1", mosquitto.port, username, password)))
         made[-1].start()
         return made[-1]
 

@@ -5246,12 +5246,6 @@ MUTATIONS = [
             "if False:",
         ),
         (
-            "the user of alerting may be what is no level of an MQTT topic",
-            "test_a_user_that_can_be_no_level_is_refused[a/b]",
-            """    level(values["username"], f"{where}.username")\n""",
-            "",
-        ),
-        (
             "a password of HTTP is in what a configuration is printed as",
             "test_secrets_are_in_no_text",
             "    url: str = field(repr=False)",
@@ -5461,6 +5455,155 @@ MUTATIONS = [
             "Session taken over; let no other client be `alerting`]",
             "if reason.value == TAKEN_OVER:",
             "if False:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/mqtt_user.py",
+        "edge/test_alert_config.py",
+        (
+            "the user of alerting may be what is no level of an MQTT topic",
+            "test_a_user_that_can_be_no_level_is_refused[a/b]",
+            """    level(values["username"], f"{where}.username")\n""",
+            "",
+        ),
+    ),
+    # --- commands
+    *of(
+        "edge/src/raspi_kafka/commands/record.py",
+        "edge/test_commands_records.py",
+        (
+            "a command may be for another device than its key",
+            "test_what_does_not_fit_is_none[said10-let both name the same device]",
+            """if "device" in said and said["device"] != device:""",
+            "if False:",
+        ),
+        (
+            "a misspelt key of a command is passed over, and with it an expiry",
+            "test_what_does_not_fit_is_none[said11-no key `expire_ms`]",
+            "if unknown := said.keys() - KEYS:",
+            "if unknown := set():",
+        ),
+        (
+            "a command may live for longer than a day",
+            "test_what_does_not_fit_is_none[said0-more than a day]",
+            "if expires_ms > given_ms + LONGEST_LIFE_MS:",
+            "if False:",
+        ),
+        (
+            "a key may have wildcards of MQTT",
+            "test_a_key_that_no_device_can_be_called_is_refused[+]",
+            "if not DEVICE.fullmatch(text):",
+            "if not text:",
+        ),
+        (
+            "a command may be of any size",
+            "test_what_does_not_fit_is_none[said12-at most]",
+            """if len(value or b"") > MOST_BYTES:""",
+            "if False:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/queues.py",
+        "edge/test_commands_queues.py",
+        (
+            "a command overtakes one before it whose device has no session",
+            "test_a_device_without_a_session_waits_and_no_other",
+            "                if not entry.handed:\n                    break",
+            "                pass",
+        ),
+        (
+            "a device without a session is tried without a pause",
+            "test_a_device_without_a_session_waits_and_no_other",
+            "self._not_before_s[device] = now_s + PAUSE_S",
+            "self._not_before_s[device] = now_s",
+        ),
+        (
+            "what was handed over to a session that is gone is not handed over again",
+            "test_with_its_session_a_device_has_lost_what_was_handed_over",
+            "        for entry in self._queues.get(device, {}).values():\n            entry.handed = False",
+            "        pass",
+        ),
+        (
+            "what the MQTT server may have lost is not handed over again",
+            "test_another_connection_begins_with_the_first_that_is_not_answered",
+            "            for entry in queue.values():\n                entry.handed = False",
+            "            pass",
+        ),
+        (
+            "any number of commands is handed over before the first is answered",
+            "test_few_are_handed_over_before_the_first_is_answered",
+            ".values(), UNANSWERED))",
+            ".values(), None))",
+        ),
+        (
+            "one that is about to expire is handed over",
+            "test_one_that_is_about_to_expire_is_not_handed_over_and_keeps_no_other_back",
+            " or entry.command.expires_ms - now_ms < LEAST_LIFE_MS",
+            "",
+        ),
+        (
+            "what has expired is told again and again",
+            "test_what_has_expired_is_told_once_and_holds_its_place_until_then",
+            "if not each.told and each",
+            "if each",
+        ),
+        (
+            "what is answered is told to have expired",
+            "test_what_is_answered_has_not_expired",
+            "return [each for each in found if each.command not in self._answered]",
+            "return found",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/answered.py",
+        "edge/test_commands_queues.py",
+        (
+            "a command that uses an id again is never given to its device",
+            "test_a_command_that_was_given_after_the_answer_to_its_id_is_not_answered",
+            " and when_ms + CLOCKS_DIFFER_MS >= command.given_ms",
+            "",
+        ),
+        (
+            "an answer that came again is forgotten by its first time",
+            "test_the_answers_that_are_known_are_the_last_ones",
+            "        self._when_ms.pop(key, None)\n",
+            "",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/progress.py",
+        "edge/test_commands_queues.py",
+        (
+            "the next process begins behind commands that are not finished",
+            "test_the_next_process_begins_with_the_oldest_that_is_not_finished",
+            "next(iter(self._open[each]), self._next[each])",
+            "self._next[each]",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/device.py",
+        "edge/test_commands_device.py",
+        (
+            "a doubled command is done twice",
+            "test_a_doubled_command_is_answered_again_and_not_done_again",
+            "if number in self._answers:",
+            "if False:",
+        ),
+        (
+            "a device does what has expired",
+            "test_what_has_expired_on_its_way_is_not_done",
+            "now_ns > NO_CLOCK_BEFORE_NS and now_ns >= expires_ms * 1_000_000",
+            "False",
+        ),
+    ),
+    *of(
+        "roles/commands/tasks/send.yml",
+        "test_commands.py",
+        (
+            "a command is sent to one gateway of several that are no cluster",
+            "test_gateways_of_their_own_are_not_guessed_between",
+            "that: _commands_kafkas | length == 1",
+            "that: _commands_kafkas | length >= 1",
         ),
     ),
     # --- the simulator

@@ -98,6 +98,13 @@ SHARDS = {
             *("roles/telemetry_agent/*", "docs/telemetry.md"),
         ),
     ),
+    "commands": Shard(
+        ("commands",),
+        (
+            *("tests/commands/*", "edge/src/raspi_kafka/commands/*", "edge/src/raspi_kafka/mqtt_publisher.py"),
+            *("roles/commands/*", "playbooks/command.yml", "docs/commands.md"),
+        ),
+    ),
     "cluster": Shard(
         ("molecule cluster",),
         (

@@ -28,6 +28,7 @@ GUARD = "guard"
 BROWSER = "browser"
 ALERTING = "alerting"
 TELEMETRY = "telemetry"
+COMMANDS = "commands"
 # What every change has to pass; one of the shards comes to it.
 ALWAYS = (
     "venv",
@@ -62,6 +63,7 @@ TARGETS = {
     "load": ("load",),
     ALERTING: (ALERTING,),
     TELEMETRY: (TELEMETRY,),
+    COMMANDS: (COMMANDS,),
     "pythons": shards.SHARDS["pythons"].stages,
     "releases": shards.SHARDS["releases"].stages,
     "pages": ("pages",),
@@ -142,6 +144,7 @@ def checks() -> list[Stage]:
         check("load", [*MODULES, "tests/load"], 1800, MACHINE, live=True),
         check(ALERTING, [*MODULES, f"tests/{ALERTING}"], 2400, ("archive",), live=True),
         check(TELEMETRY, [*MODULES, f"tests/{TELEMETRY}"], 900, ("archive",), live=True),
+        check(COMMANDS, [*MODULES, f"tests/{COMMANDS}"], 1800, ("archive",), live=True),
         check(BROWSER, ["pytest", "-v", f"tests/{BROWSER}"], 900, live=True),
         check("bare", ["pytest", "-v", "tests/bare"], 2400, MACHINE, live=True),
         # A reader who is stuck does not go on.

@@ -27,6 +27,7 @@ KNOB = re.compile(r"^# ([a-z_0-9]+)=(.*)$", re.MULTILINE)
 IN_THE_INVENTORY = (
     *(
         "alerting",
+        "commands",
         "kraft_broker",
         "load_test",
         "mosquitto",

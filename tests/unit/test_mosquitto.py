@@ -17,8 +17,8 @@ OWN_LISTENER = LISTENER.replace("x.service", "system.slice/mosquitto.service")
 TASMOTA = [{"filter": "tele/+/#", "reads": ["cmnd/+/#", "cmnd/tasmotas/#"]}, {"filter": "stat/+/#"}]
 ZIGBEE = [{"filter": "zigbee2mqtt/+/#", "publishers": ["zigbee2mqtt", "home"], "reads": ["zigbee2mqtt/#"]}]
 NO_FILE = {"failed": True, "msg": "file not found"}
-OWN_FILTERS = ("devices/+/#", "raspi-kafka-verify/+/#", "raspi-kafka-heartbeat/+/#")
-SERVICES = {"raspi-kafka-alerting", "raspi-kafka-bridge", "raspi-kafka-verify"}
+OWN_FILTERS = ("devices/+/#", "raspi-kafka-verify/+/#", "raspi-kafka-heartbeat/+/#", "answers/+")
+SERVICES = {"raspi-kafka-alerting", "raspi-kafka-bridge", "raspi-kafka-commands", "raspi-kafka-verify"}
 
 
 def subscribed(*filters: str) -> list[dict[str, str]]:
@@ -102,7 +102,7 @@ CASES = {
         mosquitto_trees=[{"filter": "+/x"}]
     ),
     "a tree where alerting publishes": case(
-        "Refuse trees that cannot be", "The tree alerts/+/# overlaps alerts/#, where alerting publishes", OFF
+        "Refuse trees that cannot be", "The tree alerts/+/# overlaps alerts/#, where this collection publishes", OFF
     )(mosquitto_trees=[{"filter": "alerts/+/#", "publishers": ["home"]}]),
     "trees as a text": case("Refuse trees that cannot be", "mosquitto_trees is a text")(mosquitto_trees="tele/+/#"),
     "a low port": SETTINGS(mosquitto_port=883),
@@ -193,6 +193,7 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "topic read devices/+/#",
         "topic read raspi-kafka-verify/+/#",
         "topic read raspi-kafka-heartbeat/+/#",
+        "topic read answers/+",
         "topic read tele/+/#",
         "topic read stat/+/#",
         "topic read zigbee2mqtt/+/#",
@@ -203,17 +204,21 @@ def test_rights_follow_from_the_trees(deployed: Deployed) -> None:
         "user raspi-kafka-alerting",
         "topic write raspi-kafka-heartbeat/+/#",
         "topic write alerts/#",
+        "user raspi-kafka-commands",
+        "topic write cmd/#",
         "user raspi-kafka-verify",
         "topic write raspi-kafka-verify/+/#",
         "user zigbee2mqtt",
         "topic write zigbee2mqtt/+/#",
         "topic read zigbee2mqtt/#",
         "pattern write devices/%u/#",
+        "pattern write answers/%u",
         "pattern write tele/%u/#",
         "pattern read cmnd/%u/#",
         "pattern read cmnd/tasmotas/#",
         "pattern write stat/%u/#",
         "pattern read alerts/%u",
+        "pattern read cmd/%u",
     ]
 
 
@@ -227,8 +232,10 @@ def test_nobody_publishes_in_a_tree_before_the_bridge_has_subscribed_it(tmp_path
     assert rights == [
         "topic write raspi-kafka-heartbeat/+/#",
         "topic write alerts/#",
+        "topic write cmd/#",
         "topic write raspi-kafka-verify/+/#",
         "pattern write devices/%u/#",
+        "pattern write answers/%u",
         "pattern write stat/%u/#",
     ]
 
@@ -242,7 +249,8 @@ def test_a_lost_note_of_the_bridge_takes_no_rights_away(tmp_path: Path, note: di
     code, said = deploy(tmp_path, one)
     assert code == 0, said
     rights = {line for line in counting(files(one)["acl"]) if "write" in line}
-    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#", "topic write alerts/#"}
+    own = {"topic write alerts/#", "topic write cmd/#"}
+    assert rights == {"pattern write devices/%u/#", "topic write zigbee2mqtt/+/#", *own}
     assert "kitchen" in one.given("mosquitto_users")[-1]["users"]
 
 
@@ -476,9 +484,7 @@ def test_a_device_gets_a_password_and_its_owner_what_it_needs(tmp_path: Path) ->
 
 
 def test_a_device_that_is_there_changes_nothing_and_is_told_the_same(tmp_path: Path) -> None:
-    known(
-        tmp_path, **{"kitchen": "k", "raspi-kafka-alerting": "a", "raspi-kafka-bridge": "b", "raspi-kafka-verify": "v"}
-    )
+    known(tmp_path, kitchen="k", **dict.fromkeys(SERVICES, "s"))
     before = (tmp_path / "credentials" / "pi1.yml").read_text()
     one, said = device(tmp_path, "-e", "add=kitchen")
     assert (tmp_path / "credentials" / "pi1.yml").read_text() == before

@@ -88,6 +88,8 @@ ALERTING = case(
     "alerting : Refuse a port that something else of this collection has", "from 1024 to 65535 and no other's"
 )
 
+COMMANDS = case("commands : Refuse contradictory settings", "commands_default_expiry must be a time such as 90s, 30m")
+
 
 def unfollowed(text: str, **variables: Any) -> Case:
     """What the program itself refuses, on the control node."""
@@ -223,6 +225,20 @@ CASES = {
         "mqtt_bridge : Refuse a metrics port that another program has",
         "give the metrics of raspi-kafka-alerting another port with alerting_metrics_port",
         {"command": [{"stdout": LISTENER.replace(":9092", ":9466")}]},
+    )(),
+    "no time for commands": COMMANDS(commands_default_expiry=90),
+    "half a minute for commands": COMMANDS(commands_default_expiry="0.5m"),
+    "two days for commands": COMMANDS(commands_default_expiry="2d"),
+    "a low port for metrics of commands": COMMANDS(commands_metrics_port=80),
+    "metrics of commands on the port of alerting's": COMMANDS(commands_metrics_port=9466),
+    "a topic of commands": case(
+        "mqtt_bridge : Refuse topics that are declared otherwise than the bridge needs them",
+        "topics_declared says otherwise of commands than the bridge",
+    )(topics_declared=[{"name": "telemetry"}, {"name": "commands"}]),
+    "the metrics' port of commands of another program": case(
+        "mqtt_bridge : Refuse a metrics port that another program has",
+        "give the metrics of raspi-kafka-commands another port with commands_metrics_port",
+        {"command": [{"stdout": LISTENER.replace(":9092", ":9467")}]},
     )(),
     "the metrics' port of another program": case(
         "mqtt_bridge : Refuse a metrics port that another program has",

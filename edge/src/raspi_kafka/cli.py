@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "bridge": "bridge",
     "alert": "alert",
+    "command": "commands",
     "telemetry": "telemetry",
     "simulate": "simulate",
     "load-test": "load_test",

@@ -1,4 +1,4 @@
-"""Why an alert was not taken."""
+"""Why something outside has not taken what it was given."""
 
 from __future__ import annotations
 

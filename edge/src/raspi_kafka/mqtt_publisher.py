@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from tenacity import RetryError
 
 from .back_off import until_it_works
@@ -32,6 +34,7 @@ SECONDS_TO_ACK = 10.0
 STEADY_S = 10.0
 ENDS = "this process ends"
 # Of MQTT 5, 2.4.
+NO_MATCHING_SUBSCRIBERS = 0x10
 UNSPECIFIED, BAD_PASSWORD, NOT_AUTHORIZED, TAKEN_OVER = 0x80, 0x86, 0x87, 0x8E
 # What no second try makes good: the topic's name, the size, the payload.
 FOR_GOOD = frozenset({0x90, 0x95, 0x99})
@@ -77,12 +80,12 @@ class Connection:
         self._client.connect(self._mqtt.host, self._mqtt.port, KEEP_ALIVE_S, clean_start=True)
         self._client.loop_start()
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> ReasonCode:
+    def publish(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> ReasonCode:
         """Return the answer to a message with QoS 1.
 
         :raises UnreachableError: none came.
         """
-        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        sent = self._client.publish(topic, payload, qos=1, retain=retain, properties=expiring(expiry_s))
         ack = self._acks.setdefault(sent.mid, Future())
         try:
             if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS or self.closed.is_set():
@@ -124,6 +127,15 @@ class Connection:
         self._end(explained(reason, self._mqtt.username))
 
 
+def expiring(expiry_s: int | None) -> Properties | None:
+    """Return the properties of a message that the server gives to nobody after so many seconds (MQTT 5, 3.3.2.3.3)."""
+    if expiry_s is None:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.MessageExpiryInterval = expiry_s
+    return properties
+
+
 def explained(reason: ReasonCode, username: str) -> str:
     """Return why a connection is refused or has ended, and what to do."""
     if reason.value == UNSPECIFIED:  # paho's word for it too
@@ -154,6 +166,12 @@ class Publisher:
         """Whether the server takes messages."""
         return self._connection is not None and self._connection.open
 
+    @property
+    def connection(self) -> Connection | None:
+        """The connection that takes messages: with another one the server may have lost what it had taken before."""
+        connection = self._connection
+        return connection if connection is not None and connection.open else None
+
     def start(self) -> None:
         """Connect, and again whenever a connection is lost."""
         self._thread.start()
@@ -170,16 +188,17 @@ class Publisher:
         """Where it is connected, or tries to be."""
         return self._mqtt.address
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> ReasonCode:
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> ReasonCode:
         """Return what the server says once it has taken a message; nothing is kept for later.
 
+        :param expiry_s: seconds after which the server gives it to nobody any more.
         :raises UnreachableError: it has not.
         :raises RefusedError: it never will.
         """
         connection = self._connection
         if connection is None or not connection.open:
             raise UnreachableError(f"the MQTT server {self._mqtt.address} is not connected")
-        reason = connection.publish(topic, payload, retain=retain)
+        reason = connection.publish(topic, payload, retain=retain, expiry_s=expiry_s)
         if reason.value in FOR_GOOD:
             raise RefusedError(f"the MQTT server refuses a message to {topic}: {reason}")
         if reason.value == NOT_AUTHORIZED:

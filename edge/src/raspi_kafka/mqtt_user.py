@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from .settings import ConfigError
+from . import settings
+from .settings import PORT, REQUIRED, ConfigError, Key, section
 
 ILLEGAL_IN_A_LEVEL = frozenset("+#/\0")
 
@@ -32,3 +34,22 @@ def level(name: str, place: str) -> str:
     if ILLEGAL_IN_A_LEVEL & set(name):
         raise ConfigError(place, f"`{name}` can't be a level of an MQTT topic; leave out `+`, `#` and `/`")
     return name
+
+
+MQTT = {
+    "host": Key(str, "127.0.0.1"),
+    "port": Key(int, 1883, **PORT),
+    "username": Key(str, REQUIRED),
+    "password_file": Key(str, REQUIRED),
+}
+
+
+def mqtt(said: Any, where: str) -> Mqtt:
+    """Return what a mapping says of the MQTT server.
+
+    :raises ConfigError: it can't be followed.
+    """
+    values = section(said, MQTT, where)
+    level(values["username"], f"{where}.username")
+    values["password"] = settings.password(values.pop("password_file"), f"{where}.password_file")
+    return Mqtt(**values)

@@ -27,7 +27,10 @@ def test_a_device_reaches_kafka_from_the_pi_and_from_here() -> None:
     assert re.search(r"FIRING once, \d+ ms after, RESOLVED once, \d+ ms after the message", run.text)
 
 
-@pytest.mark.parametrize("unit", ["mosquitto", "raspi-kafka-bridge", "raspi-kafka-alerting", "raspi-kafka-telemetry"])
+@pytest.mark.parametrize(
+    "unit",
+    ["mosquitto", "raspi-kafka-bridge", "raspi-kafka-alerting", "raspi-kafka-commands", "raspi-kafka-telemetry"],
+)
 def test_a_unit_is_enabled_active_and_sandboxed(unit: str, on: OnPi) -> None:
     assert on(f"systemctl is-enabled {unit} && systemctl is-active {unit}").split() == ["enabled", "active"]
     told = on(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from raspi_kafka import mqtt_user
 from raspi_kafka.alert import config, config_sinks
 from raspi_kafka.settings import ConfigError
 
@@ -28,7 +29,7 @@ def token(tmp_path: Path) -> str:
 
 
 def test_mqtt_has_a_default_for_where_it_is(secret: str) -> None:
-    found = config_sinks.mqtt({"username": "alerting", "password_file": secret}, "mqtt")
+    found = mqtt_user.mqtt({"username": "alerting", "password_file": secret}, "mqtt")
     assert (found.address, found.username, found.password) == ("127.0.0.1:1883", "alerting", "pässword:1")
 
 
@@ -53,7 +54,7 @@ def test_secrets_are_in_no_text(secret: str) -> None:
     texts = [
         repr(config_sinks.webhook(said, "w")),
         repr(config_sinks.alertmanager({"urls": ["http://h"], "username": "me", "password_file": secret}, "a")),
-        repr(config_sinks.mqtt({"username": "alerting", "password_file": secret}, "m")),
+        repr(mqtt_user.mqtt({"username": "alerting", "password_file": secret}, "m")),
     ]
     for each in ("secret-path", "pässword", "bWU6"):
         assert not [text for text in texts if each in text]
@@ -132,4 +133,4 @@ def test_an_authorization_is_refused(more: dict[str, str], place: str, why: str,
 @pytest.mark.parametrize("username", ["a/b", "+", "#"])
 def test_a_user_that_can_be_no_level_is_refused(username: str, secret: str) -> None:
     said = {"username": username, "password_file": secret}
-    refused(config_sinks.mqtt, said, "it.username", "level of an MQTT topic")
+    refused(mqtt_user.mqtt, said, "it.username", "level of an MQTT topic")

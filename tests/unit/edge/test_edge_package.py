@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 import raspi_kafka
 import yaml
-from raspi_kafka import alert, bridge, simulate, telemetry
+from raspi_kafka import alert, bridge, commands, simulate, telemetry
 
 REPOSITORY = Path(__file__).parents[3]
 EDGE = REPOSITORY / "edge"
@@ -62,7 +62,7 @@ def test_a_command_that_is_named_is_imported_alone() -> None:
         c.arguments(["telemetry"])
         import raspi_kafka.telemetry.run
         heavy = {"asyncio", "confluent_kafka", "rich", "uvloop", "pygal", "prometheus_client", "fastjsonschema"}
-        others = {f"raspi_kafka.{name}" for name in ("alert", "bridge", "simulate", "load_test", "report")}
+        others = {f"raspi_kafka.{name}" for name in ("alert", "bridge", "commands", "simulate", "load_test", "report")}
         print(sorted((heavy | others) & sys.modules.keys()))"""
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(EDGE / "src")}, capture_output=True, text=True, check=False
@@ -70,7 +70,7 @@ def test_a_command_that_is_named_is_imported_alone() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
-@pytest.mark.parametrize("package", [alert, bridge, simulate, telemetry])
+@pytest.mark.parametrize("package", [alert, bridge, commands, simulate, telemetry])
 def test_the_page_names_every_file(package: ModuleType) -> None:
     heading = f"`src/{package.__name__.replace('.', '/')}/`"
     page = (EDGE / "README.md").read_text().partition(heading)[2].partition("What is in which file")[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import settings
+from .. import mqtt_user, settings
 from ..settings import REQUIRED, Address, ConfigError, Duration, Key, section
 from . import config_sinks, given, rules
 
@@ -27,7 +27,7 @@ class Config:
     gateways: tuple[str, ...]
     rules: rules.Rules
     stalled_after_s: float
-    mqtt: config_sinks.Mqtt
+    mqtt: mqtt_user.Mqtt
     alertmanager: config_sinks.Alertmanager | None
     webhook: config_sinks.Webhook | None
     metrics: Address
@@ -70,7 +70,7 @@ def parse(said: Any) -> Config:
         gateways=gateways_of(top["gateways"], top["instance"]),
         rules=rules_of(given.texts(top["rules"], "rules")),
         stalled_after_s=top["stalled_after"],
-        mqtt=config_sinks.mqtt(top["mqtt"], "mqtt"),
+        mqtt=mqtt_user.mqtt(top["mqtt"], "mqtt"),
         alertmanager=config_sinks.alertmanager(alertmanager, "alertmanager") if alertmanager else None,
         webhook=config_sinks.webhook(webhook, "webhook") if webhook else None,
         metrics=settings.address(top["metrics"], METRICS_PORT, "metrics"),

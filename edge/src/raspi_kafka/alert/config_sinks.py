@@ -8,8 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .. import settings
-from ..mqtt_user import Mqtt, level
-from ..settings import PORT, REQUIRED, ConfigError, Key, section
+from ..settings import REQUIRED, ConfigError, Key, section
 
 
 @dataclass(frozen=True)
@@ -35,26 +34,9 @@ class Webhook:
     authorization: str | None = field(default=None, repr=False)
 
 
-MQTT = {
-    "host": Key(str, "127.0.0.1"),
-    "port": Key(int, 1883, **PORT),
-    "username": Key(str, REQUIRED),
-    "password_file": Key(str, REQUIRED),
-}
 AUTHORIZATION = {"username": Key(str, None), "password_file": Key(str, None), "token_file": Key(str, None)}
 ALERTMANAGER = {"urls": Key(list, REQUIRED), **AUTHORIZATION}
 WEBHOOK = {"url": Key(str, REQUIRED), **AUTHORIZATION}
-
-
-def mqtt(said: Any, where: str) -> Mqtt:
-    """Return what a mapping says of the MQTT server.
-
-    :raises ConfigError: it can't be followed.
-    """
-    values = section(said, MQTT, where)
-    level(values["username"], f"{where}.username")
-    values["password"] = settings.password(values.pop("password_file"), f"{where}.password_file")
-    return Mqtt(**values)
 
 
 def alertmanager(said: Any, where: str) -> Alertmanager:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import RefusedError, UnreachableError
+from ..mqtt_publisher import NO_MATCHING_SUBSCRIBERS
 from ..systemd import notify
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# MQTT 5, 2.4: acknowledged, and nobody will get it. So does Mosquitto when the bridge has no session there.
-NO_SUBSCRIBER = 0x10
 SECONDS_TO_END = 3.0
 PAUSE_S = 1.0
 
@@ -87,7 +86,7 @@ class Courier:
         except RefusedError as wrong:
             log.error("a message is dropped: %s", wrong)
             return True
-        if answer.value == NO_SUBSCRIBER:
+        if answer.value == NO_MATCHING_SUBSCRIBERS:  # when the bridge has no session there
             self._tell(
                 f"messages wait here: nobody would get them at {self._publisher.server}; look whether the bridge has "
                 "its session there (systemctl status raspi-kafka-bridge)"

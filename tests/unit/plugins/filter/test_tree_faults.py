@@ -68,7 +68,7 @@ def test_a_publisher_of_the_collection_is_refused() -> None:
 
 
 def test_a_tree_is_not_where_alerting_publishes() -> None:
-    said = "The tree +/+/# overlaps alerts/#, where alerting publishes what is in Kafka already. Name another."
+    said = "The tree +/+/# overlaps alerts/#, where this collection publishes what is in Kafka already. Name another."
     assert tree_faults([{"filter": "+/+/#"}], not_for_kafka=["alerts/#"]) == [said]
     assert tree_faults([{"filter": "alert/+"}], not_for_kafka=["alerts/#"]) == []
 

@@ -1,0 +1,1 @@
+"""Commands: from Kafka to devices, and their answers back."""

@@ -1,0 +1,1 @@
+"""Commands from a real Kafka through a real Mosquitto to devices, and their answers back through a real bridge."""

@@ -1,0 +1,1 @@
+"""The product, but for one thing each."""
