@@ -142,7 +142,7 @@ def test_patience_ends_where_nobody_comes_back(nodes: Nodes) -> None:
 def test_without_a_quorum_no_node_may_stop_and_that_is_soon_said(nodes: Nodes) -> None:
     nodes.kill(2, 3)
     told = eventually(lambda: health(nodes, fetch_timeout_ms=2000), lambda told: told.get("leader_id", 0) is None)
-    for again in (told, *(health(nodes, fetch_timeout_ms=2000) for _ in range(5))):
+    for again in [told, *(health(nodes, fetch_timeout_ms=2000) for _time in range(5))]:
         assert may_stop(again) == []
         assert again["cost"]["ms"] < 20000, again  # of a broker that would look for a controller for 30 s
     refused = health(nodes, node_id=1, fetch_timeout_ms=2000)

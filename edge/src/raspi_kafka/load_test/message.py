@@ -47,7 +47,8 @@ def real(message: Message) -> tuple[str, int | None] | None:
     except (ValueError, RecursionError):
         return device, None
     number = said.get("seq") if isinstance(said, dict) else None
-    return device, number if type(number) is int and number >= 0 else None
+    numbered = isinstance(number, int) and not isinstance(number, bool) and number >= 0
+    return device, number if numbered else None
 
 
 @functools.cache
