@@ -22,13 +22,14 @@ class Agent(Notified):
     """Keeps its folders over restarts, as with systemd.
 
     :param ports: of MQTT servers on loopback.
+    :param runtime: folder that is there, for what is kept in memory; without it there is one on the disk.
     :param more: top-level keys of telemetry.yml.
     """
 
-    def __init__(self, root: Path, *ports: int, **more: object) -> None:
-        self.state, self.runtime = root / "state", root / "runtime"
+    def __init__(self, root: Path, *ports: int, runtime: Path | None = None, **more: object) -> None:
+        self.state, self.runtime = root / "state", runtime or root / "runtime"
         for each in (root, self.state, self.runtime):
-            each.mkdir()
+            each.mkdir(exist_ok=each == runtime)
         password = root / "password"
         password.write_text(f"{PASSWORD}\n")
         said = {
