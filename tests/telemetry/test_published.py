@@ -37,7 +37,7 @@ def test_it_says_what_it_measures_in_order_and_its_time(agent: Agent, reader: Re
     for key in ("cpu", "memory", "disk"):
         assert 0 <= first[key] <= 100, first
     assert first["uptime"] > 0
-    assert type(first["clock"]) is bool
+    assert isinstance(first["clock"], bool)
     numbers = reader.numbers()
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 

@@ -1,4 +1,4 @@
-"""Publishes to the MQTT server, and knows what the server has taken."""
+"""Publishes to the MQTT server, and knows what the server has taken; what comes from there goes to an inbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from concurrent.futures import TimeoutError as NoneCameError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
@@ -21,6 +21,9 @@ from .back_off import until_it_works
 from .errors import RefusedError, UnreachableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from paho.mqtt.client import MQTTMessage
     from paho.mqtt.reasoncodes import ReasonCode
 
     from .mqtt_user import Mqtt
@@ -40,6 +43,19 @@ UNSPECIFIED, BAD_PASSWORD, NOT_AUTHORIZED, TAKEN_OVER = 0x80, 0x86, 0x87, 0x8E
 FOR_GOOD = frozenset({0x90, 0x95, 0x99})
 
 
+class Inbox(NamedTuple):
+    """What a program wants to be sent, with QoS 1, also of the time when it was away.
+
+    :ivar put: is given each message and the connection by which it came, in paho's thread. The server sends it again
+        by the next one until ack() was called for it.
+    :ivar session_s: for so long the server keeps what is sent while the program is away (MQTT 5, 3.1.2.11.2).
+    """
+
+    topic: str
+    put: Callable[[Connection, int, bytes], None]
+    session_s: int
+
+
 class LostError(Exception):
     """A connection did not come about, or did not last."""
 
@@ -54,18 +70,21 @@ class Connection:
     :ivar why: it ended, or was refused.
     """
 
-    def __init__(self, mqtt: Mqtt) -> None:
+    def __init__(self, mqtt: Mqtt, inbox: Inbox | None = None) -> None:
         self._mqtt = mqtt
+        self._inbox = inbox
         self._acks: dict[int, Future[ReasonCode]] = {}
         self.accepted = False
         self.closed = threading.Event()
         self.why = ""
         # The role has Mosquitto make the user name the client id, whatever a client says.
-        self._client = Client(CallbackAPIVersion.VERSION2, mqtt.username, protocol=MQTTv5, reconnect_on_failure=False)
+        options: dict[str, Any] = {"protocol": MQTTv5, "reconnect_on_failure": False, "manual_ack": True}
+        self._client = Client(CallbackAPIVersion.VERSION2, mqtt.username, **options)
         self._client.username_pw_set(mqtt.username, mqtt.password)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
 
     @property
     def open(self) -> bool:
@@ -77,8 +96,15 @@ class Connection:
 
         :raises OSError: there is no way to the server.
         """
-        self._client.connect(self._mqtt.host, self._mqtt.port, KEEP_ALIVE_S, clean_start=True)
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = self._inbox.session_s if self._inbox else 0
+        clean = self._inbox is None
+        self._client.connect(self._mqtt.host, self._mqtt.port, KEEP_ALIVE_S, clean_start=clean, properties=session)
         self._client.loop_start()
+
+    def ack(self, mid: int) -> None:
+        """Let the server forget a message that it has sent; of a connection that has ended it sends it again."""
+        self._client.ack(mid, 1)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool, expiry_s: int | None) -> ReasonCode:
         """Return the answer to a message with QoS 1.
@@ -116,8 +142,14 @@ class Connection:
         if reason.is_failure:
             self.why = explained(reason, self._mqtt.username)
             return
+        if self._inbox:
+            self._client.subscribe(self._inbox.topic, 1)
         self.accepted = True
         log.info("publishing to the MQTT server %s as %s", self._mqtt.address, self._mqtt.username)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if self._inbox:
+            self._inbox.put(self, message.mid, message.payload)
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _more: Any) -> None:
         with contextlib.suppress(InvalidStateError):  # nobody waits for it any more
@@ -151,9 +183,11 @@ class Publisher:
     """Stays connected in a thread of its own.
 
     :param servers: that take the same; when one is lost, or does not answer, it is the turn of the next.
+    :param inbox: what it wants to be sent; None wants nothing.
     """
 
-    def __init__(self, *servers: Mqtt) -> None:
+    def __init__(self, *servers: Mqtt, inbox: Inbox | None = None) -> None:
+        self._inbox = inbox
         self._turns = itertools.cycle(servers)
         self._mqtt = servers[0]
         self._connection: Connection | None = None
@@ -218,7 +252,7 @@ class Publisher:
         :raises LostError: it did not come about, or did not last.
         """
         self._mqtt = next(self._turns)
-        self._connection = connection = Connection(self._mqtt)
+        self._connection = connection = Connection(self._mqtt, self._inbox)
         began = time.monotonic()
         try:
             connection.begin()

@@ -91,7 +91,7 @@ def test_the_pi_says_what_it_measures_of_itself(on: OnPi) -> None:
     # What the sandbox could hide: /proc, and the question for the clock.
     assert 0 <= first["cpu"] <= 100
     assert 0 < first["memory"] < 100
-    assert type(first["clock"]) is bool
+    assert isinstance(first["clock"], bool)
 
 
 def test_the_agent_is_sandboxed_and_takes_little(on: OnPi) -> None:

@@ -45,7 +45,7 @@ def test_the_pi_says_what_it_measures_of_itself_and_it_is_in_kafka(arriving) -> 
     # What the sandbox could hide: /proc, and the question for the clock.
     assert 0 <= first["cpu"] <= 100
     assert 0 < first["memory"] < 100
-    assert type(first["clock"]) is bool
+    assert isinstance(first["clock"], bool)
 
 
 def test_nobody_gets_in_without_a_password(pi: host.Host) -> None:

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # Which devices are Pis: others have their own kind, or none.
 KIND = "pi"
+# So long at most it sleeps without a watchdog, whatever its interval is.
+MOST_S = 60.0
 
 
 class AgentError(Exception):
@@ -37,7 +39,14 @@ class Agent:
         self._sensors = sensors
         self._buffer = buffer
         self._courier = courier
-        self._ended = threading.Event()
+        self._ended = False
+        self._wake = threading.Event()
+
+    def set_interval(self, seconds: float) -> None:
+        """Measure so often from now on, until this process ends; for other threads."""
+        self._interval_s = seconds
+        self._due = time.monotonic()
+        self._wake.set()
 
     def run(self) -> None:
         """Return after SIGTERM or SIGINT.
@@ -45,7 +54,7 @@ class Agent:
         :raises AgentError: the thread that publishes has ended.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._ended.set())
+            signal.signal(number, self._end)
         self._courier.start()
         notify("READY=1")
         try:
@@ -54,21 +63,27 @@ class Agent:
             notify("STOPPING=1")
             self._courier.stop()
 
+    def _end(self, *_signal: object) -> None:
+        self._ended = True
+        self._wake.set()
+
     def _measure_on(self) -> None:
         alive_s = watchdog_interval_s()
         told = time.monotonic()
-        due = told + self._interval_s
-        while not self._ended.wait(max(0.0, due - time.monotonic())):
+        self._due = told + self._interval_s
+        while not self._ended:
+            self._wake.wait(max(0.0, min(self._due, told + (alive_s or MOST_S)) - time.monotonic()))
+            self._wake.clear()
             if not self._courier.alive:
                 raise AgentError("the thread that publishes has ended")
-            self._measure({})
             now = time.monotonic()
             if alive_s and now - told >= alive_s:
                 notify("WATCHDOG=1")
                 told = now
-            due = max(
-                due + self._interval_s, now
-            )  # those that were missed, as in a suspended computer, are not made up for
+            if now >= self._due and not self._ended:
+                # What was missed, as in a suspended computer, is not made up for.
+                self._due = max(self._due + self._interval_s, now)
+                self._measure({})
         # Alerting does not miss who says so.
         self._measure({"bye": True})
 

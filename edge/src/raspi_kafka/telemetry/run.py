@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import garbage, logs
-from ..mqtt_publisher import Publisher
+from ..mqtt_publisher import Inbox, Publisher
 from .agent import Agent, AgentError
 from .buffer import Buffer
 from .courier import Courier
+from .listener import Listener
 from .numbers import Numbers
 from .segments import Segments
 from .sensors import Sensors
@@ -19,23 +20,39 @@ from .sensors import Sensors
 if TYPE_CHECKING:
     from .config import Config
 
+# No command lives longer (docs/commands.md).
+SESSION_S = 86_400
+
 
 def run(wanted: Config) -> int:
     """Return 0 once it was stopped, or 1 after a failure."""
     logs.set_up()
-    publisher = Publisher(*wanted.servers)
     try:
-        agent = made(wanted, publisher)
-        garbage.search_seldom()
-        publisher.start()
-        try:
-            agent.run()
-        finally:
-            publisher.stop()
+        live(wanted)
     except (AgentError, OSError) as failed:
         logging.getLogger(__name__).critical("telemetry ends: %s; the next process goes on with what waits", failed)
         return 1
     return 0
+
+
+def live(wanted: Config) -> None:
+    """Return once it was stopped.
+
+    :raises AgentError: it can't go on.
+    :raises OSError: its folders can't be used.
+    """
+    listener = Listener(wanted.device, lambda seconds: agent.set_interval(seconds))
+    inbox = Inbox(f"cmd/{wanted.device}", listener.put, SESSION_S)
+    publisher = Publisher(*wanted.servers, inbox=inbox)
+    agent = made(wanted, publisher)
+    garbage.search_seldom()
+    listener.start(publisher)
+    publisher.start()
+    try:
+        agent.run()
+    finally:
+        listener.stop()
+        publisher.stop()
 
 
 def made(wanted: Config, publisher: Publisher) -> Agent:
