@@ -38,7 +38,7 @@ DEVICES, SECONDS = 20_000, 30
 RATE, RATE_S = 350.0, 60
 # No bridge brings heartbeats back.
 ALONE = {"stalled_after": "1h"}
-QUIET_S = 90
+QUIET_S = 280
 
 
 @contextlib.contextmanager

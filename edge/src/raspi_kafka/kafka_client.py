@@ -24,6 +24,14 @@ def common(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
     }
 
 
+def hurried(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
+    """Return the settings of a client whose broker is to be found again at once, whatever the tries cost.
+
+    While a broker starts, a second of waiting would be a second by which all alerts of what waited come late.
+    """
+    return {**common(servers, client_id), "reconnect.backoff.max.ms": 100}
+
+
 def family(servers: tuple[str, ...]) -> str:
     """Return the address family to use: with IPv4 addresses alone, a name that a broker advertises means IPv4 too.
 

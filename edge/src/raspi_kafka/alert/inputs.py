@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 
-from .. import kafka_log
+from .. import kafka_client, kafka_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,9 @@ class Inputs:
         self._consumer = kafka_log.reader(
             servers,
             **{
-                "client.id": "raspi-kafka-alerting",
+                **kafka_client.hurried(servers, "raspi-kafka-alerting"),
+                # A partition has its leader back soon.
+                "fetch.error.backoff.ms": 100,
                 "enable.partition.eof": False,
                 "error_cb": on_error,
                 # A Pi has little memory, and Kafka is on the same host.

@@ -43,7 +43,7 @@ class Lease:
         self._had = False
         self._consumer = Consumer(
             {
-                **kafka_client.common(servers, GROUP),
+                **kafka_client.hurried(servers, GROUP),
                 "group.id": GROUP,
                 "group.instance.id": instance,
                 "session.timeout.ms": SESSION_MS,

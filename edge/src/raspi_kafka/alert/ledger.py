@@ -59,7 +59,7 @@ class Ledger:
         self._done: queue.SimpleQueue[Content | Exception] = queue.SimpleQueue()
         self._producer = Producer(
             {
-                **kafka_client.common(servers, TRANSACTIONAL_ID),
+                **kafka_client.hurried(servers, TRANSACTIONAL_ID),
                 "transactional.id": TRANSACTIONAL_ID,
                 "transaction.timeout.ms": 30_000,
                 "linger.ms": 0,

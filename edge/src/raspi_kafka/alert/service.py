@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 CHECKPOINT_S = 30.0
 CHECKPOINT_RECORDS = 200_000
 POLL_S = 0.2
+# Before the first record, while each step of Kafka's takes some milliseconds.
+BEGIN_S = 0.02
 # While alerts wait for those before them, which Kafka is about to have.
 HURRY_S = 0.01
 # If it is true of all of them, another error says so.
@@ -143,7 +145,7 @@ class Service:
 
     def _stand_by(self) -> None:
         while not self._lease.held and not self._stopping:
-            self._lease.poll(STANDBY_S if self._lease.joined else POLL_S)
+            self._lease.poll(STANDBY_S if self._lease.joined else BEGIN_S)
             if self._lease.joined and not self._lease.held:
                 self._ready("Standing by: another host decides")
                 self._kafka_told = ""
@@ -153,7 +155,7 @@ class Service:
     def _take_over(self, ledger: Ledger) -> None:
         """Become the one that decides: end what a predecessor had under way, and go on from its state."""
         while not ledger.written():
-            self._lease.poll(POLL_S)
+            self._lease.poll(BEGIN_S)
             self._live()
             if self._stopping:
                 return
