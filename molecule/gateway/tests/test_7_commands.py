@@ -9,7 +9,7 @@ from conftest import SET, OnPi, wait_until
 
 from tests.hosts import host
 from tests.hosts.deployed import extra
-from tests.hosts.mqtt import Records, connected, records
+from tests.hosts.mqtt import connected, records
 from tests.hosts.play import Run, playbook
 
 NOT_AUTHORIZED = 0x87
