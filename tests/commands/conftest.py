@@ -95,16 +95,22 @@ class Line:
 
     def give(self, device: str, /, *ids: str, life_s: float | None = None, **more: Any) -> None:
         """Give commands to a device."""
+        values = []
         for each in ids:
             said = {"id": each, "command": "ping", **more}
             if life_s is not None:
                 said["expires_ms"] = int((time.time() + life_s) * 1000)
-            self.put(device.encode(), json.dumps(said).encode())
+            values.append(json.dumps(said).encode())
+        self._put(COMMANDS, device.encode(), *values)
 
-    def put(self, key: bytes | None, value: bytes | None) -> None:
-        """Put a record into the topic of commands."""
+    def put(self, key: bytes | None, value: bytes | None, topic: str = COMMANDS) -> None:
+        """Put a record into a topic."""
+        self._put(topic, key, value)
+
+    def _put(self, topic: str, key: bytes | None, *values: bytes | None) -> None:
         producer = Producer({"bootstrap.servers": self.kafka.server})
-        producer.produce(COMMANDS, value, key)
+        for value in values:
+            producer.produce(topic, value, key)
         assert producer.flush(30) == 0
 
     def answers(self, device: str | None = None) -> list[tuple[str, str]]:

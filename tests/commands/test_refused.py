@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from raspi_kafka.commands.queues import MOST_OF_A_DEVICE
+from raspi_kafka.commands.topics import ANSWERS
+
 from tests.bridge.process import until
 
-from .conftest import KITCHEN
+from .conftest import HALL, KITCHEN
 
 if TYPE_CHECKING:
     from .conftest import Line
@@ -19,6 +22,8 @@ MISFITS = {
     "nothing": (KITCHEN.encode(), None),
     "another device": (KITCHEN.encode(), b'{"id": "1", "command": "ping", "device": "hall"}'),
     "a misspelt key": (KITCHEN.encode(), b'{"id": "1", "command": "ping", "expire_ms": 1}'),
+    "half a character": (KITCHEN.encode(), b'{"\\ud800": 1}'),
+    "a number of Python's": (KITCHEN.encode(), b'{"id": "1", "command": "ping", "args": 1e999}'),
 }
 
 
@@ -55,6 +60,43 @@ def test_a_dead_letter_that_kafka_refuses_is_written_once_it_takes_it(line: Line
         line.kafka.allow("dead-letters")
     until("it is there", lambda: len(line.dead_letters()) == 1)
     assert line.dead_letters()[0].value == b"no command"
+
+
+def test_a_device_that_is_away_keeps_no_other_out(line: Line) -> None:
+    """Each command that is too many is told to be refused, and the service forgets none of the others."""
+    service = line.service()
+    service.start()
+    line.device(HALL).come()
+    ids = [str(number) for number in range(MOST_OF_A_DEVICE + 10)]
+    line.give(KITCHEN, *ids, life_s=600)
+    line.give(HALL, "1")
+    line.told(HALL, **{"1": "done"})
+    line.told(KITCHEN, **dict.fromkeys(ids[MOST_OF_A_DEVICE:], "refused"))
+    reasons = [json.loads(each.value).get("reason") for each in line.kafka.records("answers") if each.key == b"kitchen"]
+    assert set(reasons) == {"too many commands wait for this device, says gateway one"}
+    assert (service.metrics()["refused_total"], service.metrics()["waiting"]) == (10, MOST_OF_A_DEVICE)
+    kitchen = line.device(KITCHEN).come()
+    until("all others are done", lambda: len(line.answers(KITCHEN)) == len(ids), timeout=120)
+    assert kitchen.ids == ids[:MOST_OF_A_DEVICE]
+
+
+def test_what_a_device_makes_up_is_counted_and_told_once(line: Line) -> None:
+    """Not again by the next process, which reads it again; and no device chooses what Prometheus has to store."""
+    service = line.service()
+    service.start()
+    values = [b"no answer", b'{"id": "%b", "status": "done"}' % (b"x" * 65), b'{"id": "1", "status": "\\ud800"}']
+    for value in (*values, b"none either"):
+        line.put(KITCHEN.encode(), value, ANSWERS)
+    until("all are counted", lambda: service.metrics().get('answers_total{status="other"}') == 1)
+    until("all are counted", lambda: service.metrics()["unreadable_total"] == 3)
+    assert service.tail().count("is passed over") == 1
+    assert service.stop() == 0
+    service.start()
+    line.device(HALL).come()
+    line.give(HALL, "1")
+    line.told(HALL, **{"1": "done"})
+    assert service.metrics()["unreadable_total"] == 0
+    assert service.tail().count("is passed over") == 1
 
 
 def test_an_id_that_is_used_again_is_a_command_of_its_own(line: Line) -> None:

@@ -5479,7 +5479,7 @@ MUTATIONS = [
         ),
         (
             "a misspelt key of a command is passed over, and with it an expiry",
-            "test_what_does_not_fit_is_none[said11-no key `expire_ms`]",
+            "test_what_does_not_fit_is_none[said11-no key 'expire_ms']",
             "if unknown := said.keys() - KEYS:",
             "if unknown := set():",
         ),
@@ -5500,6 +5500,54 @@ MUTATIONS = [
             "test_what_does_not_fit_is_none[said12-at most]",
             """if len(value or b"") > MOST_BYTES:""",
             "if False:",
+        ),
+        (
+            "a number that only Python has reaches a device",
+            "test_a_number_that_only_python_has_reaches_no_device",
+            ", allow_nan=False",
+            "",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/writer.py",
+        "edge/test_commands_records.py",
+        (
+            "a record that names half a character ends the service of commands, again and again",
+            "test_a_header_may_quote_what_utf_8_can_not_have",
+            'errors="backslashreplace"',
+            "",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/answer.py",
+        "edge/test_commands_records.py",
+        (
+            "a device decides how much memory its answers take",
+            "test_what_is_no_answer_is_none_and_not_quoted",
+            "not 1 <= len(found.id) <= LONGEST_ID",
+            "not found.id",
+        ),
+        (
+            "a device decides how many time series Prometheus stores",
+            "test_a_status_that_a_device_makes_up_is_counted_as_other",
+            "return status if status in (DONE, REFUSED, EXPIRED) else OTHER",
+            "return status",
+        ),
+        (
+            "an answer under any key is remembered",
+            "test_an_answer_of_what_is_no_device_is_none",
+            "if not DEVICE.fullmatch(found.device):",
+            "if False:",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/commands/once.py",
+        "edge/test_commands_queues.py",
+        (
+            "each answer that is none is a line of the log",
+            "test_a_device_is_told_of_once",
+            "device in self._told or len(self._told) >= self._most",
+            "len(self._told) >= self._most",
         ),
     ),
     *of(
@@ -5552,6 +5600,24 @@ MUTATIONS = [
             "test_what_is_answered_has_not_expired",
             "return [each for each in found if each.command not in self._answered]",
             "return found",
+        ),
+        (
+            "a device that is away keeps the commands of all others out",
+            "test_so_many_may_wait_for_a_device_and_no_fewer_for_another",
+            "return len(live) >= MOST_OF_A_DEVICE or",
+            "return",
+        ),
+        (
+            "large commands of a device that is away keep those of all others out",
+            "test_so_many_bytes_may_wait_for_a_device",
+            " and self._bytes[device] < MOST_BYTES_OF_A_DEVICE",
+            "",
+        ),
+        (
+            "after a long pause new commands are refused for those that have expired",
+            "test_what_has_expired_keeps_out_nothing_new",
+            " if each.command.expires_ms > now_ms]",
+            "]",
         ),
     ),
     *of(

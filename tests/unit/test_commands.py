@@ -58,7 +58,7 @@ def test_the_service_gets_its_configuration_and_a_password_of_its_own(tmp_path: 
     assert files["/etc/raspi-kafka/commands.password"]["content"] == f"{SAID_TO_NOBODY}\n"
     assert SAID_TO_NOBODY not in said
     unit = files[f"/etc/systemd/system/{UNIT}.service"]["content"].splitlines()
-    assert {f"User={UNIT}", "Type=notify", "WatchdogSec=60", "ProtectSystem=strict"} <= set(unit)
+    assert {f"User={UNIT}", "Type=notify", "WatchdogSec=60", "ProtectSystem=strict", "MemoryMax=192M"} <= set(unit)
 
 
 def send(root: Path, inventory: str, *arguments: str) -> tuple[int, str]:

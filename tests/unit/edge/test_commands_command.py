@@ -64,6 +64,7 @@ def test_a_file_that_can_not_be_followed_is_refused(
         (["--command", "two words"], "use letters"),
         (["--args", "{seconds: 5}"], "is no JSON"),
         (["--args", "NaN"], "NaN is none"),
+        (["--args", "1e999"], "Infinity is none"),
         (["--expires", "25h"], "more than a day"),
         (["--expires", "soon"], "not a duration"),
         (["--id", "x" * 65], "1 to 64 characters"),

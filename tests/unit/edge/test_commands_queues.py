@@ -6,8 +6,16 @@ import pytest
 from raspi_kafka.commands.answer import Answer
 from raspi_kafka.commands.answered import CLOCKS_DIFFER_MS, Answered
 from raspi_kafka.commands.counters import Counters
+from raspi_kafka.commands.once import Once
 from raspi_kafka.commands.progress import Progress
-from raspi_kafka.commands.queues import LEAST_LIFE_MS, PAUSE_S, UNANSWERED, Queues
+from raspi_kafka.commands.queues import (
+    LEAST_LIFE_MS,
+    MOST_BYTES_OF_A_DEVICE,
+    MOST_OF_A_DEVICE,
+    PAUSE_S,
+    UNANSWERED,
+    Queues,
+)
 from raspi_kafka.commands.record import Command, Place
 
 NOW_MS = 1_700_000_000_000
@@ -24,9 +32,9 @@ class Told:
         self.queues = Queues(self.answered, self.counters, self.finished.append)
         self.offset = 0
 
-    def give(self, device: str, *ids: str, life_ms: int = LIFE_MS) -> None:
+    def give(self, device: str, *ids: str, life_ms: int = LIFE_MS, payload: bytes = b"{}") -> None:
         for each in ids:
-            command = Command(device, each, NOW_MS, NOW_MS + life_ms, b"{}")
+            command = Command(device, each, NOW_MS, NOW_MS + life_ms, payload)
             self.queues.add(Place(0, self.offset), command)
             self.offset += 1
 
@@ -95,6 +103,35 @@ def test_one_that_is_about_to_expire_is_not_handed_over_and_keeps_no_other_back(
     told.give("a", "1", life_ms=LEAST_LIFE_MS - 1)
     told.give("a", "2", life_ms=LEAST_LIFE_MS)
     assert told.hand() == ["2"]
+
+
+def test_so_many_may_wait_for_a_device_and_no_fewer_for_another(told: Told) -> None:
+    ids = [str(number) for number in range(MOST_OF_A_DEVICE)]
+    told.give("a", *ids[1:])
+    assert not told.queues.full("a", NOW_MS)
+    told.give("a", ids[0])
+    assert told.queues.full("a", NOW_MS)
+    assert not told.queues.full("b", NOW_MS)
+    told.answer("a", ids[1])
+    assert not told.queues.full("a", NOW_MS)
+
+
+def test_so_many_bytes_may_wait_for_a_device(told: Told) -> None:
+    told.give("a", "1", "2", payload=b"x" * (MOST_BYTES_OF_A_DEVICE // 2))
+    assert told.queues.full("a", NOW_MS)
+    told.answer("a", "1")
+    assert not told.queues.full("a", NOW_MS)
+
+
+def test_what_has_expired_keeps_out_nothing_new(told: Told) -> None:
+    told.give("a", *map(str, range(MOST_OF_A_DEVICE)), life_ms=5)
+    assert told.queues.full("a", NOW_MS + 4)
+    assert not told.queues.full("a", NOW_MS + 5)
+
+
+def test_a_device_is_told_of_once() -> None:
+    once = Once(most=2)
+    assert [once.first(key) for key in (b"a", b"a", None, b"a", b"c", None)] == [True, False, True, False, False, False]
 
 
 def test_what_has_expired_is_told_once_and_holds_its_place_until_then(told: Told) -> None:

@@ -25,6 +25,7 @@ COUNTED = {
     "no_session": "Tries to hand a command over that found no session of its device",
     "answered": "Commands that an answer has finished",
     "expired": "Commands of which this gateway has told that they have expired",
+    "refused": "Commands of which this gateway has told that too many wait for their device",
     "unreadable": "Records of the topic of answers that are none",
 }
 

@@ -11,7 +11,8 @@ class Counters:
     :ivar handed_over: given to the MQTT server for a session; again ones too.
     :ivar no_session: tries that found nobody who gets it.
     :ivar answered: commands that an answer has finished.
-    :ivar answers: by status, of all gateways.
+    :ivar refused: commands of which this gateway has told that too many wait for their device.
+    :ivar answers: by status, of all gateways; without those from before the start.
     :ivar dead_lettered: by error.
     :ivar errors: by code of Kafka.
     """
@@ -22,6 +23,7 @@ class Counters:
         self.no_session = 0
         self.answered = 0
         self.expired = 0
+        self.refused = 0
         self.unreadable = 0
         self.answers: Counter[str] = Counter()
         self.dead_lettered: Counter[str] = Counter()

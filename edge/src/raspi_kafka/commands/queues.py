@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ UNANSWERED = 16
 PAUSE_S = 3.0
 # Mosquitto knows whole seconds, and lets a message that has 1 s left live for up to 2 s.
 LEAST_LIFE_MS = 2000
+# A tenth of what may wait for all devices: the commands of one that is away keep those of others out no longer.
+MOST_OF_A_DEVICE = 1_000
+MOST_BYTES_OF_A_DEVICE = 1_600_000
 
 
 class Entry:
@@ -50,6 +54,7 @@ class Queues:
         self._counters = counters
         self._finished = finished
         self._queues: dict[str, dict[Place, Entry]] = {}
+        self._bytes: Counter[str] = Counter()
         self._not_before_s: dict[str, float] = {}
         self.size = 0
         self.bytes = 0
@@ -68,6 +73,20 @@ class Queues:
         self._queues.setdefault(command.device, {})[place] = Entry(place, command)
         self.size += 1
         self.bytes += len(command.payload)
+        self._bytes[command.device] += len(command.payload)
+
+    def full(self, device: str, now_ms: int) -> bool:
+        """Tell whether as many commands as may wait for a device that have not expired.
+
+        Those that have are about to leave; after a start there may be many, which are no reason to refuse what is new.
+
+        :param now_ms: milliseconds since 1970.
+        """
+        queue = self._queues.get(device, {})
+        if len(queue) < MOST_OF_A_DEVICE and self._bytes[device] < MOST_BYTES_OF_A_DEVICE:
+            return False
+        live = [len(each.command.payload) for each in queue.values() if each.command.expires_ms > now_ms]
+        return len(live) >= MOST_OF_A_DEVICE or sum(live) >= MOST_BYTES_OF_A_DEVICE
 
     def remove(self, entry: Entry) -> None:
         """Let a command go for which nothing is left to do."""
@@ -77,8 +96,10 @@ class Queues:
             return
         self.size -= 1
         self.bytes -= len(entry.command.payload)
+        self._bytes[device] -= len(entry.command.payload)
         if not queue:
             del self._queues[device]
+            del self._bytes[device]
             self._not_before_s.pop(device, None)
         self._finished(entry.place)
 

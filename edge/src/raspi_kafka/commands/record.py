@@ -63,8 +63,17 @@ def parse(key: bytes | None, value: bytes | None, given_ms: int, life_ms: int) -
     expires_ms = expiry(said, given_ms, life_ms)
     told = {name: said[name] for name in ("id", "command", "args") if name in said}
     told["expires_ms"] = expires_ms
-    payload = json.dumps(told, separators=(",", ":")).encode()
-    return Command(device, said["id"], given_ms, expires_ms, payload)
+    return Command(device, said["id"], given_ms, expires_ms, rendered(told))
+
+
+def rendered(told: dict[str, Any]) -> bytes:
+    """Return what a device gets: JSON that any device can read, so no number that only Python has."""
+    try:
+        return json.dumps(told, separators=(",", ":"), allow_nan=False).encode()
+    except (ValueError, RecursionError) as wrong:
+        raise MisfitError(
+            "`args` has a number that is too large, or is nested too deeply; let its numbers be below 1.8e308"
+        ) from wrong
 
 
 def device_of(key: bytes | None) -> str:
@@ -89,7 +98,7 @@ def mapping(value: bytes | None) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise MisfitError('the value is no JSON object; write {"id": "1", "command": "ping"}')
     if unknown := said.keys() - KEYS:
-        raise MisfitError(f"there is no key `{min(unknown)}`; known are {', '.join(sorted(KEYS))}")
+        raise MisfitError(f"there is no key {min(unknown)!r}; known are {', '.join(sorted(KEYS))}")
     return said
 
 

@@ -19,6 +19,7 @@ from . import answer, record
 from .answered import Answered
 from .commands_metrics import CommandsCollector
 from .counters import Counters
+from .once import Once
 from .progress import Progress
 from .queues import PAUSE_S, Queues
 from .reader import Reader
@@ -27,11 +28,14 @@ from .topics import ANSWERS, COMMANDS, to_device
 from .writer import Said, Writer, headers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from confluent_kafka import Message
 
     from ..mqtt_publisher import Connection, Publisher
     from .config import Config
     from .queues import Entry
+    from .record import Command
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,7 @@ class Service:
         self._publisher = publisher
         self.counters = Counters()
         self._answered = Answered()
+        self._unreadable, self._refusals = Once(), Once()
         self._progress = Progress()
         self._queues = Queues(self._answered, self.counters, self._progress.finish)
         servers = config.bootstrap_servers
@@ -127,6 +132,8 @@ class Service:
         if command in self._answered:
             self.counters.answered += 1
             self._progress.finish(place)
+        elif command.expires_ms > now_ms() and self._queues.full(command.device, now_ms()):
+            self._refuse(place, command)
         else:
             self._queues.add(place, command)
 
@@ -134,12 +141,20 @@ class Service:
         try:
             found = answer.parse(message.key(), message.value())
         except ValueError as wrong:
-            self.counters.unreadable += 1
-            log.warning("record %d-%d of %s is passed over: %s", message.partition(), message.offset(), ANSWERS, wrong)
+            self._pass_over(message, wrong)
             return
-        self.counters.answers[found.status] += 1
+        if self._reader.began:
+            self.counters.answers[answer.counted_as(found.status)] += 1
         self._answered.add(found, message.timestamp()[1])
         self._queues.answer(found.device)
+
+    def _pass_over(self, message: Message, why: ValueError) -> None:
+        if not self._reader.began:  # an earlier process has told it
+            return
+        self.counters.unreadable += 1
+        if self._unreadable.first(message.key()):
+            where = message.partition(), message.offset(), ANSWERS
+            log.warning("record %d-%d of %s is passed over, as are others of this device: %s", *where, why)
 
     # --- to MQTT
 
@@ -197,10 +212,23 @@ class Service:
         for entry in self._queues.expired(now_ms() - self._grace_ms):
             entry.told = True
             reason = "the device has not answered in time" if entry.handed else "the device had no session in time"
-            said = answer.expired(entry.command, f"{reason}, says gateway {self._config.instance}")
-            done = partial(self._told, entry)
-            marks = headers(mqtt_gateway=self._config.instance)
-            self._writer.write(Said(ANSWERS, entry.command.device.encode(), said, marks, done))
+            self._tell(entry.command, answer.EXPIRED, reason, partial(self._told, entry))
+
+    def _refuse(self, place: Place, command: Command) -> None:
+        """Tell that too many commands wait for a device, so that those of others do not wait behind this one."""
+        if self._refusals.first(command.device.encode()):
+            log.error("so many commands wait for %s that more are refused", command.device)
+        reason = "too many commands wait for this device"
+        self._tell(command, answer.REFUSED, reason, partial(self._refused, place))
+
+    def _refused(self, place: Place) -> None:
+        self.counters.refused += 1
+        self._progress.finish(place)
+
+    def _tell(self, command: Command, status: str, reason: str, done: Callable[[], None]) -> None:
+        said = answer.told(command, status, f"{reason}, says gateway {self._config.instance}")
+        marks = headers(mqtt_gateway=self._config.instance)
+        self._writer.write(Said(ANSWERS, command.device.encode(), said, marks, done))
 
     def _told(self, entry: Entry) -> None:
         self.counters.expired += 1
@@ -231,7 +259,7 @@ class Service:
         if full and not self._full:
             log.error("%d commands wait for devices; those behind them wait in Kafka", self._queues.size)
         self._full = full
-        self._reader.hold(held=full)
+        self._reader.hold(held=full or len(self._writer) >= MOST_COMMANDS)
 
     # --- beside the records
 

@@ -107,5 +107,6 @@ class Writer:
 
 
 def headers(**values: object) -> Headers:
-    """Return record headers."""
-    return [(name.replace("_", "."), str(value).encode()) for name, value in values.items()]
+    """Return record headers; half a character, which JSON may have and UTF-8 may not, is written as an escape."""
+    texts = {name.replace("_", "."): str(value) for name, value in values.items()}
+    return [(name, text.encode(errors="backslashreplace")) for name, text in texts.items()]
