@@ -2,7 +2,10 @@
 
 import json
 
-LATELY = 16
+# The gateway hands over 16 that are not answered, and may hand them over again behind 16 others.
+LATELY = 32
+# What fits beside the topic of the longest name (mqtt.py).
+FITS_BYTES = 440
 SHORTEST_S, LONGEST_S = 0.1, 3600
 
 
@@ -41,15 +44,28 @@ class Commands:
             self._save()
         return answer
 
+    def too_long(self, cut: bytes, now_ns: "int | None") -> "str | None":
+        """Refuse a command of which only the beginning fits into memory; return None if that has no id.
+
+        It is not remembered: it is refused however often it comes.
+        """
+        command_id = id_of(cut)
+        if command_id is None:
+            return None
+        told = {"id": command_id, "device": self._device}
+        told.update(refused(f"it is too long: {FITS_BYTES} bytes fit on this device"))
+        if now_ns is not None:
+            told["ts_ns"] = now_ns
+        return json.dumps(told)
+
     def _judge(self, said: dict, now_ns: "int | None") -> dict:
         """Return status and reason."""
         expires_ms = said.get("expires_ms")
         if expires_ms is not None:
             if not isinstance(expires_ms, (int, float)):
                 return refused("expires_ms is no number")
-            if now_ns is None:
-                return refused("the device does not know the time yet, and the command expires")
-            if now_ns // 1000000 > expires_ms:
+            # Without the time it relies on the gateway, which gives out nothing that has expired.
+            if now_ns is not None and now_ns // 1000000 > expires_ms:
                 return {"status": "expired"}
         if said["command"] == "ping":
             return {"status": "done"}
@@ -62,7 +78,21 @@ class Commands:
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not SHORTEST_S <= seconds <= LONGEST_S:
             return refused(f"seconds must be a number from {SHORTEST_S} to {LONGEST_S}")
         self._state["interval_s"] = seconds
-        return {"status": "done"}
+        return {"status": "done", "seconds": seconds}
+
+
+def id_of(cut: bytes) -> "str | None":
+    """Return the id of a command of which the end is missing; None unless it stands first, as a gateway writes it."""
+    start = cut.find(b'"', 6)
+    if not cut.startswith(b'{"id":') or cut[6:start].strip():
+        return None
+    end = cut.find(b'"', start + 1)
+    while end > 0:
+        try:
+            return json.loads(cut[start : end + 1]) or None
+        except ValueError:  # this quote is a part of the id
+            end = cut.find(b'"', end + 1)
+    return None
 
 
 def refused(reason: str) -> dict:

@@ -214,11 +214,11 @@ class Link:
         """Take all that is there; wait for the first of it."""
         got = self._client.receive(TURN_MS)
         while got:
-            first, body = got
+            first, body, whole = got
             if first & 0xF0 == PUBACK:
                 self._acknowledged(body[0] << 8 | body[1])
             elif first & 0xF0 == PUBLISH:
-                self._command(*published(first, body))
+                self._command(whole, *published(first, body))
             elif first & 0xF0 == SUBACK and body[2] & 0x80:
                 print("the gateway does not let this device read commands")
             got = self._client.receive(0)
@@ -236,9 +236,10 @@ class Link:
         if number:
             self._ring.ack(number)
 
-    def _command(self, topic: str, packet: int, payload: bytes) -> None:
+    def _command(self, whole: bool, topic: str, packet: int, payload: bytes) -> None:
         """Answer; the command is acknowledged once its answer is, so that a power cut takes neither."""
-        answer = self._commands.answer(payload, self._clock.now_ns())
+        judge = self._commands.answer if whole else self._commands.too_long
+        answer = judge(payload, self._clock.now_ns())
         if answer is None:
             print(f"no command: {topic}")
             if packet:

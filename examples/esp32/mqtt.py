@@ -13,7 +13,7 @@ CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP = 0x20, 0x30, 0x40, 0x90, 0xD0
 PINGREQ, DISCONNECT = b"\xc0\x00", b"\xe0\x00"
 REFUSALS = {1: "the version", 2: "the client id", 3: "for now", 4: "user or password", 5: "this user"}
 SECONDS_TO_ANSWER = 10
-# A longer message is cut, and so is no command: a board has little memory, and keeps its last answers.
+# A longer packet is cut, and so is no command: a board has little memory, and keeps its last answers.
 MOST_BYTES = 512
 
 
@@ -106,10 +106,7 @@ def open_socket(address: str, port: int, ca: str) -> "socket.socket":
 
 
 class Client:
-    """One connection; when a method raises OSError, it is over, and `close` takes its rest away.
-
-    :ivar fresh: the broker knows no session of this device: what is subscribed has to be subscribed anew.
-    """
+    """One connection; when a method raises OSError, it is over, and `close` takes its rest away."""
 
     def __init__(self, sock: "socket.socket", keep_alive_s: int) -> None:
         self._socket = sock
@@ -117,7 +114,6 @@ class Client:
         self._poll.register(sock, select.POLLIN)
         self._keep_alive_ms = keep_alive_s * 1000
         self._sent_ms = self._heard_ms = time.ticks_ms()
-        self.fresh = True
 
     def connect(self, packet: bytes) -> None:
         """Send CONNECT and wait for the answer.
@@ -130,14 +126,13 @@ class Client:
             raise MQTTError("the broker does not answer")
         if got[1][1]:
             raise MQTTError("the broker refuses {}".format(REFUSALS.get(got[1][1], "the connection")))
-        self.fresh = not got[1][0] & 1
 
     def send(self, packet: bytes) -> None:
         """Send a packet."""
         self._write(packet)
 
-    def receive(self, timeout_ms: int) -> "tuple[int, bytes] | None":
-        """Return the first byte and the body of the next packet; None if none comes in time."""
+    def receive(self, timeout_ms: int) -> "tuple[int, bytes, bool] | None":
+        """Return first byte and body of the next packet, and whether it is whole; None if none comes in time."""
         if not self._poll.poll(timeout_ms):
             return None
         first, size, shift = self._read(1)[0], 0, 0
@@ -150,11 +145,11 @@ class Client:
             if shift > 21:
                 raise MQTTError("the broker sends what is no MQTT")
         body = self._read(min(size, MOST_BYTES))
-        size -= len(body)
-        while size:
-            size -= len(self._read(min(size, 256)))
+        more = size - len(body)
+        while more:
+            more -= len(self._read(min(more, 256)))
         self._heard_ms = time.ticks_ms()
-        return first, body
+        return first, body, len(body) == size
 
     def tend(self) -> None:
         """Say a word before the broker takes the silence for the end.

@@ -86,7 +86,7 @@ def test_an_interval_is_kept_over_a_restart_and_a_command_that_comes_again_is_an
 ) -> None:
     first = {"id": "1", "command": "interval", "args": {"seconds": 60}}
     done = home.ask(first)
-    assert done["status"] == "done"
+    assert (done["status"], done["seconds"]) == ("done", 60)
     device.kill()
     before = device.kept().last
     device.start()
@@ -98,6 +98,30 @@ def test_an_interval_is_kept_over_a_restart_and_a_command_that_comes_again_is_an
     assert home.ask({"id": "2", "command": "interval", "args": {"seconds": 0.1}})["status"] == "done"
     assert home.ask(first) == done
     line.flows(20)
+
+
+def test_a_command_that_is_too_long_is_refused(line: Line, device: Device, home: Home) -> None:
+    longest = {"id": "1", "command": "ping", "args": ""}
+    longest["args"] = "x" * (440 - len(json.dumps(longest)))
+    assert home.ask(longest)["status"] == "done"
+    answer = home.ask({"id": "2", "command": "ping", "args": "x" * 5000})
+    assert (answer["id"], answer["status"]) == ("2", "refused")
+    assert answer["reason"] == "it is too long: 440 bytes fit on this device"
+    line.flows(3)
+    assert "connection lost" not in device.tail()
+
+
+def test_without_a_time_server_it_does_what_the_gateway_gives_it(line: Line, home: Home) -> None:
+    line.ntp.kill()
+    device = line.device()
+    device.start()
+    line.flows(3)
+    assert home.ask({"id": "1", "command": "ping", "expires_ms": time.time_ns() // 1000000 + 60000}) == {
+        "id": "1",
+        "device": "kitchen",
+        "command": "ping",
+        "status": "done",
+    }
 
 
 def test_a_command_waits_for_a_device_that_is_away(device: Device, home: Home) -> None:

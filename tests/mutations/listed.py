@@ -7350,8 +7350,26 @@ MUTATIONS = [
         (
             "a command that has expired is done",
             "test_a_command_expires",
-            "if now_ns // 1000000 > expires_ms:",
+            "if now_ns is not None and now_ns // 1000000 > expires_ms:",
             "if False:",
+        ),
+        (
+            "a board without the time does nothing that it is told",
+            "test_a_command_expires",
+            "if now_ns is not None and",
+            "if now_ns is None or",
+        ),
+        (
+            "a board knows fewer commands again than a gateway may hand over again",
+            "test_only_the_last_ids_are_known",
+            "LATELY = 32",
+            "LATELY = 16",
+        ),
+        (
+            "a command that is too long for a board is answered by nobody",
+            "test_a_command_that_is_too_long_is_refused_and_not_remembered",
+            "        if command_id is None:",
+            "        if True:",
         ),
     ),
     *of(

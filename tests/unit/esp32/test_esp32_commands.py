@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from firmware import load
+from raspi_kafka.commands.device import REMEMBERED
 
 commands = load("commands")
+mqtt = load("mqtt")
 settings = load("settings")
 NOW_NS = 1_700_000_000_000_000_000
 
@@ -45,7 +47,8 @@ def test_a_ping_is_done_and_costs_no_write() -> None:
 @pytest.mark.parametrize("seconds", [0.1, 1, 3600])
 def test_an_interval_is_taken_and_kept(seconds: float) -> None:
     told = Told()
-    assert told.ask(command="interval", args={"seconds": seconds})["status"] == "done"
+    answer = told.ask(command="interval", args={"seconds": seconds})
+    assert (answer["status"], answer["seconds"]) == ("done", seconds)
     assert (told.state["interval_s"], told.kept) == (seconds, 1)
 
 
@@ -71,14 +74,15 @@ def test_only_the_last_ids_are_known() -> None:
     told = Told()
     for number in range(100):
         told.ask(id=str(number), command="ping")
-    assert [known for known, _answer in told.state["answered"]] == [str(number) for number in range(84, 100)]
+    assert [known for known, _answer in told.state["answered"]] == [str(number) for number in range(68, 100)]
+    assert commands.LATELY >= REMEMBERED, "what the service of commands needs"
 
 
 def test_a_command_expires() -> None:
     last = NOW_NS // 1_000_000
     assert Told().ask(command="ping", expires_ms=last)["status"] == "done"
     assert Told().ask(command="ping", expires_ms=last - 1)["status"] == "expired"
-    assert "does not know the time" in Told().ask(None, command="ping", expires_ms=last)["reason"]
+    assert Told().ask(None, command="ping", expires_ms=1)["status"] == "done", "the gateway gives out none that has"
     assert Told().ask(None, command="ping")["status"] == "done"
     assert Told().ask(command="ping", expires_ms="soon")["status"] == "refused"
 
@@ -91,6 +95,33 @@ def test_an_unknown_command_is_refused() -> None:
 def test_what_cannot_be_answered_is_not(payload: bytes) -> None:
     told = Told()
     assert told._commands.answer(payload, NOW_NS) is None
+
+
+CUT = b', "command": "ping", "args": "xxx'
+
+
+@pytest.mark.parametrize("known", ["1", "x" * 64, '"', "a \\", "\xe4\u20ac"])
+@pytest.mark.parametrize("separators", [None, (",", ":")])
+def test_a_command_that_is_too_long_is_refused_and_not_remembered(known: str, separators: Any) -> None:
+    told = Told()
+    cut = json.dumps({"id": known}, separators=separators).encode()[:-1] + CUT
+    said = json.loads(told._commands.too_long(cut, NOW_NS))
+    reason = "it is too long: 440 bytes fit on this device"
+    assert said == {"id": known, "device": "kitchen", "status": "refused", "reason": reason, "ts_ns": NOW_NS}
+    assert told.state["answered"] == []
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [b"", b"x", b'{"id":', b'{"id":1' + CUT, b'{"id":""' + CUT, b'{"id":"xx', b'{"id":"x\\"', b'{"a": "b", "id": "1"'],
+)
+def test_where_no_id_can_be_read_nothing_is_answered(cut: bytes) -> None:
+    assert Told()._commands.too_long(cut, NOW_NS) is None
+
+
+def test_what_is_promised_to_fit_does_so_beside_the_longest_name() -> None:
+    topic = "cmd/" + "x" * 64
+    assert 2 + len(topic) + 2 + commands.FITS_BYTES <= mqtt.MOST_BYTES
 
 
 GOOD = {"device": "kitchen", "password": "p", "brokers": ["pi:1883"], "wifi_ssid": "w", "wifi_password": ""}
