@@ -87,6 +87,10 @@ class ActionModule(ActionBase):
         :raises SettingsFileError: the file is none of ours.
         """
         before = current(path)
+        if before and before["device"] != args["device"]:
+            raise SettingsFileError(
+                f"{path} has the settings of the device {before['device']}, not of {args['device']}. Name another file."
+            )
         passwords = read(Path(args["credentials"]), self._loader._vault).passwords
         password = passwords.get(args["device"], before.get("password", ""))
         if not password and not self._task.check_mode:

@@ -20,7 +20,7 @@ author:
   - raspi.kafka contributors (@raspi-kafka)
 options:
   path:
-    description: The file. Its folder has to be there.
+    description: The file. Its folder has to be there. One that has the settings of another device is refused.
     type: path
     required: true
   device:

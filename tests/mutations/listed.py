@@ -7394,6 +7394,12 @@ MUTATIONS = [
             "if not isinstance(said, dict):",
         ),
         (
+            "the file of a board becomes that of another one",
+            "test_the_file_of_another_device_is_not_overwritten",
+            'if before and before["device"] != args["device"]:',
+            "if False:",
+        ),
+        (
             "a dry run writes the settings of a board",
             "test_a_dry_run_writes_nothing_and_may_lack_the_password",
             "if changed and not self._task.check_mode:",

@@ -119,6 +119,16 @@ def test_another_file_is_not_overwritten_and_not_quoted(root: Path, text: str) -
     assert (root / "kitchen.json").read_text() == text
 
 
+def test_the_file_of_another_device_is_not_overwritten(root: Path) -> None:
+    ensure(root)
+    before = settings(root)
+    (root / "pi1.yml").write_text(json.dumps({"passwords": {"kitchen": PASSWORD, "garage": "another"}}))
+    result = ensure(root, device="garage")
+    assert result["failed"]
+    assert "has the settings of the device kitchen, not of garage. Name another file. Nothing was" in result["msg"]
+    assert settings(root) == before
+
+
 def test_a_device_without_a_password_is_told(root: Path) -> None:
     assert "has no password of bath. Add the device first. Nothing" in ensure(root, device="bath")["msg"]
 
