@@ -5663,6 +5663,16 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "roles/commands/vars/main.yml",
+        "test_commands.py",
+        (
+            "a command is sent on a host that has no program for it",
+            "test_in_a_cluster_a_broker_is_asked_that_takes_commands",
+            "select('in', _commands_hosts)",
+            "select('in', ansible_play_hosts)",
+        ),
+    ),
+    *of(
         "roles/commands/tasks/send.yml",
         "test_commands.py",
         (

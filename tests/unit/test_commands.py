@@ -121,6 +121,27 @@ def test_gateways_of_their_own_are_not_guessed_between(tmp_path: Path) -> None:
     assert not (one.folder / "command").exists()
 
 
+@pytest.mark.parametrize("off", ["commands_enabled", "mqtt_bridge_enabled"])
+def test_in_a_cluster_a_broker_is_asked_that_takes_commands(tmp_path: Path, off: str) -> None:
+    answers = {"command": [DONE]}
+    one = host(tmp_path, "pi1", answers, kraft_broker_node_id=1, **{off: False})
+    two = host(tmp_path, "pi2", answers, kraft_broker_node_id=2)
+    inventory = f"[brokers]\n{one.line()}\n{two.line()}\n[controllers:children]\nbrokers\n[pis:children]\nbrokers\n"
+    code, said = send(tmp_path, inventory, "-e", "device=kitchen", "-e", "command=ping")
+    assert code == 0, said
+    assert len(two.given("command")) == 1
+    assert not (one.folder / "command").exists()
+
+
+def test_a_gateway_that_takes_no_commands_is_asked_for_none(tmp_path: Path) -> None:
+    one = host(tmp_path, commands_enabled=False)
+    code, said = send(tmp_path, f"[pis]\n{one.line()}\n", "-e", "device=kitchen", "-e", "command=ping")
+    assert code != 0
+    text = " ".join(str(failures(said)).split())
+    assert "No host of this play takes commands: each is a controller alone, or has commands_enabled=false" in text
+    assert not (one.folder / "command").exists()
+
+
 def test_a_device_that_has_not_done_it_fails_the_play_with_its_reason(tmp_path: Path) -> None:
     refused = {"rc": 1, "stdout": '{"status": "refused", "reason": "no such command"}', "stderr": ""}
     one = host(tmp_path, answers={"command": [refused]})
