@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import shutil
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from raspi_kafka.telemetry import buffer as buffers
 from raspi_kafka.telemetry import message, numbers, segments
 from raspi_kafka.telemetry.buffer import AWAY_S, BATCH_S, Buffer
+from raspi_kafka.telemetry.config import LEAST_S
 from raspi_kafka.telemetry.message import Message
 from raspi_kafka.telemetry.numbers import BLOCK, Numbers
 from raspi_kafka.telemetry.segments import Segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIB = 1 << 20
 
@@ -150,6 +158,81 @@ def test_a_process_killed_between_the_disk_and_memory_sends_nothing_twice(pi: Pi
     assert drained(again) == made
 
 
+class KilledError(BaseException):
+    """Ends a function wherever it is, as SIGKILL does."""
+
+
+class Kill:
+    """Ends what is run within it at one of its calls into C.
+
+    :param step: before which one.
+    :ivar done: whether there were so many.
+    """
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+        self.done = False
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._look)
+
+    def __exit__(self, *_raised: object) -> None:
+        sys.setprofile(None)
+
+    def _look(self, _frame: object, event: str, called: object) -> None:
+        if event != "c_call" or called is sys.setprofile:
+            return
+        self._left -= 1
+        if self._left < 0:
+            self.done = True
+            raise KilledError
+
+
+def kills() -> Iterator[Kill]:
+    """Make one for each step, until there are no more."""
+    for step in itertools.count():
+        yield (kill := Kill(step))
+        if not kill.done:
+            assert step > 10
+            return
+
+
+def test_a_process_killed_at_any_step_of_its_start_loses_nothing(tmp_path: Path) -> None:
+    for kill in kills():
+        root = tmp_path / f"{id(kill)}"
+        root.mkdir()
+        pi = Pi(root)
+        made = put(pi.start(), 5)
+        with contextlib.suppress(KilledError), kill:
+            pi.start()
+        assert drained(pi.start()) == made
+        shutil.rmtree(root)
+
+
+def test_a_process_killed_at_any_step_after_saving_loses_nothing_and_sends_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two messages come while others are saved, so what is in memory is written anew."""
+    saved = segments.Segments.add
+    for kill in kills():
+        root = tmp_path / f"{id(kill)}"
+        root.mkdir()
+        pi = Pi(root)
+        buffer = pi.start()
+        made = put(buffer, 5)
+        with monkeypatch.context() as patched, contextlib.suppress(KilledError), contextlib.ExitStack() as stack:
+
+            def add(self: Segments, batch: list[Message]) -> None:
+                saved(self, batch)
+                made.extend(put(buffer, 2))  # noqa: B023 - it is called within this turn
+                stack.enter_context(kill)  # noqa: B023
+
+            patched.setattr(segments.Segments, "add", add)
+            pi.away(buffer)
+        assert drained(pi.start()) == made
+        shutil.rmtree(root)
+
+
 def test_a_line_that_was_cut_is_left_out(pi: Pi) -> None:
     buffer = pi.start()
     made = put(buffer, 5)
@@ -197,8 +280,12 @@ def test_what_a_power_cut_leaves_of_a_file_is_sent(pi: Pi, caplog: pytest.LogCap
 
 
 def test_a_new_card_does_not_begin_with_numbers_that_were_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers.time, "time", lambda: 1_800_000_000.5)
-    assert Numbers(tmp_path, None).take() == 1_800_000_000
+    """An hour ago it began, with the shortest interval, and the power has failed ten times since."""
+    hour_ago_ns = 1_800_000_000 * 10**9
+    monkeypatch.setattr(numbers.time, "time_ns", lambda: hour_ago_ns)
+    first = Numbers(tmp_path / "old", None).take()
+    monkeypatch.setattr(numbers.time, "time_ns", lambda: hour_ago_ns + 3600 * 10**9)
+    assert Numbers(tmp_path / "new", None).take() > first + 3600 / LEAST_S + 10 * BLOCK
 
 
 def test_a_number_file_that_is_cut_counts_as_none(tmp_path: Path) -> None:
@@ -274,6 +361,24 @@ def test_a_full_disk_keeps_the_newest_in_memory_and_nothing_twice(
     pi.away(buffer)
     assert "saved to the disk again; 150 were dropped" in caplog.text
     assert drained(buffer) == made[:50] + made[-100:]
+
+
+def test_a_folder_that_could_not_be_synchronised_has_nothing_twice(
+    pi: Pi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_folder: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    buffer = pi.start()
+    made = put(buffer, 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "sync_folder", broken)
+        pi.away(buffer)
+    assert "messages can't be saved to the disk (Input/output error)" in caplog.text
+    made += put(buffer, 1)
+    pi.away(buffer)
+    pi.power_cut()
+    assert drained(pi.start()) == made
 
 
 def test_a_file_that_cannot_be_read_is_lost_alone(pi: Pi, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,7 @@ from .message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from io import FileIO
     from pathlib import Path
 
     from .numbers import Numbers
@@ -49,13 +50,13 @@ class Buffer:
         self._due: float | None = None
         self._told = False
         self.dropped = 0
-        path = runtime / NAME if runtime else None
+        self._path = path = runtime / NAME if runtime else None
         found = message.parse(path.read_bytes())[0] if path and path.exists() else []
         on_disk = segments.last_number() if segments else -1
         self._memory = deque(each for each in self._unsent(found) if each.number > on_disk)
         numbers.skip_to(max(on_disk, self._memory[-1].number if self._memory else -1) + 1)
-        self._file = path.open("wb", buffering=0) if path else None
-        self._write(self._memory)
+        self._file = path.open("ab", buffering=0) if path else None
+        self._rewrite()
 
     def put(self, make: Callable[[int], bytes]) -> None:
         """Add the message that `make` makes of its number."""
@@ -141,10 +142,14 @@ class Buffer:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        if self._file:
-            self._file.seek(0)
-            self._file.truncate()
-            self._write(self._memory)
+        """Write what is in memory to the file, so that a process that is killed leaves the old or the new content."""
+        if self._file and not self._memory:
+            self._file.truncate(0)
+        elif self._file and self._path:
+            with contextlib.suppress(OSError):  # memory is short; the file has more than it need have
+                new = replaced(self._path, message.lines(self._memory))
+                self._file.close()
+                self._file = new
 
     def _write(self, messages: Iterable[Message]) -> None:
         if self._file:
@@ -159,3 +164,21 @@ class Buffer:
                 MOST_IN_MEMORY,
             )
         self._told = True
+
+
+def replaced(path: Path, data: bytes) -> FileIO:
+    """Return a file that has this content, and to which more can be appended.
+
+    :raises OSError: it could not be written whole, and is as it was.
+    """
+    part = path.with_suffix(".part")
+    new = part.open("ab", buffering=0)
+    try:
+        new.truncate(0)
+        if new.write(data) != len(data):
+            raise OSError(0, "memory is short")
+        part.replace(path)
+    except OSError:
+        new.close()
+        raise
+    return new

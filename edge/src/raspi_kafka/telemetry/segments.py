@@ -30,7 +30,6 @@ class Segments:
     """Files of a folder, the oldest first; the name of each is the number of its first message.
 
     :param most_bytes: what all of them may take; beyond that the oldest go.
-    :ivar dropped: messages that went so, since the start.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -39,7 +38,6 @@ class Segments:
         self._sizes = {path: path.stat().st_size for path in sorted(folder.glob(f"*{SUFFIX}"))}
         # Never one of a former run, whose end may be damaged.
         self._open: Path | None = None
-        self.dropped = 0
 
     @property
     def oldest(self) -> Path | None:
@@ -96,6 +94,8 @@ class Segments:
             if os.write(handle, data) != len(data):
                 raise OSError(0, "the disk is full")
             os.fdatasync(handle)
+            if not before:
+                sync_folder(self._folder)
         except OSError:
             # The messages stay in memory, and are not to be there twice.
             with contextlib.suppress(OSError):
@@ -104,15 +104,12 @@ class Segments:
         finally:
             os.close(handle)
         self._sizes[path] = before + len(data)
-        if not before:
-            sync_folder(self._folder)
 
     def _trim(self) -> None:
         """Drop the oldest files while there is too much; of numbers that follow each other, names tell how many."""
         while len(self._sizes) > 1 and sum(self._sizes.values()) > self._most:
             oldest, following = list(self._sizes)[:2]
             count = int(following.stem) - int(oldest.stem)
-            self.dropped += count
             log.warning(
                 "what waits takes more than %d MiB: the oldest %d messages, from number %d on, are dropped",
                 self._most >> 20,
