@@ -6,16 +6,16 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from tests.bridge.process import until
+import pytest
+
+from tests.bridge.mosquitto import BRIDGE, Mosquitto
+from tests.bridge.process import running, until
 
 from .agent import DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
-
-    from tests.bridge.mosquitto import Mosquitto
+    from pathlib import Path
 
     from .agent import Agent
     from .reader import Reader
@@ -66,12 +66,14 @@ def test_nothing_is_given_to_a_server_where_nobody_would_get_it(agent: Agent, re
     """Mosquitto acknowledges it, and says by MQTT 5 that there is no subscriber."""
     agent.start()
     until("it says why", lambda: "nobody would get them" in agent.status())
+    time.sleep(3)  # long enough for more refusals than it would bear if there were another server
     reader = request.getfixturevalue("reader")
     reader.until_more(5)
     numbers = reader.numbers()
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     waited = agent.log.read_text()
     assert waited.count("nobody would get them") == 1, waited
+    assert "it takes no messages" not in waited
 
 
 def test_it_goes_to_the_next_server_when_one_is_gone(
@@ -82,3 +84,26 @@ def test_it_goes_to_the_next_server_when_one_is_gone(
     agent.start()
     reader.until_more(5)
     assert f"127.0.0.1:{mosquitto.port}" in agent.status()
+
+
+@pytest.mark.parametrize("rights", [None, f"user {BRIDGE}\ntopic read devices/#\n"], ids=["nobody", "no rights"])
+def test_it_goes_to_the_next_server_when_one_takes_nothing(
+    make: Callable[..., Agent], mosquitto: Mosquitto, reader: Reader, tmp_path: Path, rights: str | None
+) -> None:
+    """The first one lets it in, and has nobody who subscribes, or gives it no right to write."""
+    first = Mosquitto(tmp_path / "first", [DEVICE])
+    if rights:
+        (tmp_path / "first" / "acl").write_text(rights)
+    with running(first):
+        agent = make(first.port, mosquitto.port)
+        agent.start()
+        until(
+            "it is at the second one",
+            lambda: f"acknowledged by the MQTT server 127.0.0.1:{mosquitto.port}" in agent.status(),
+        )
+        reader.until_more(20)
+    numbers = reader.numbers()
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    said = agent.log.read_text()
+    assert ("may not write to" if rights else "nobody would get them") in said
+    assert f"no connection to the MQTT server 127.0.0.1:{first.port}: it takes no messages" in said

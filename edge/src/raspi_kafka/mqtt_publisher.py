@@ -188,6 +188,7 @@ class Publisher:
 
     def __init__(self, *servers: Mqtt, inbox: Inbox | None = None) -> None:
         self._inbox = inbox
+        self._several = len(servers) > 1
         self._turns = itertools.cycle(servers)
         self._mqtt = servers[0]
         self._connection: Connection | None = None
@@ -221,6 +222,12 @@ class Publisher:
     def server(self) -> str:
         """Where it is connected, or tries to be."""
         return self._mqtt.address
+
+    def next_server(self, why: str) -> None:
+        """Go to the next server, if there are several; for a program of which this one takes nothing."""
+        connection = self.connection
+        if connection and self._several:
+            connection.close(why)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None) -> ReasonCode:
         """Return what the server says once it has taken a message; nothing is kept for later.

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 SECONDS_TO_END = 3.0
 PAUSE_S = 1.0
+# So often in a row a server may refuse before it is the next one's turn.
+MOST_REFUSALS = 10
 
 
 class Courier:
@@ -32,6 +34,7 @@ class Courier:
         self._publisher = publisher
         self._topic = topic
         self._status = ""
+        self._refusals = 0
         self._came = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -74,6 +77,7 @@ class Courier:
             if self._ended.is_set() and until == float("inf"):
                 return
         if not self._publisher.connected:
+            self._refusals = 0
             self._tell(f"no connection to the MQTT server {self._publisher.server}; messages wait here")
 
     def _take(self, payload: bytes) -> bool:
@@ -81,19 +85,27 @@ class Courier:
         try:
             answer = self._publisher.publish(self._topic, payload)
         except UnreachableError as wrong:
-            self._tell(f"messages wait here: {wrong}")
+            self._refused(f"messages wait here: {wrong}")
             return False
         except RefusedError as wrong:
             log.error("a message is dropped: %s", wrong)
             return True
         if answer.value == NO_MATCHING_SUBSCRIBERS:  # when the bridge has no session there
-            self._tell(
+            self._refused(
                 f"messages wait here: nobody would get them at {self._publisher.server}; look whether the bridge has "
                 "its session there (systemctl status raspi-kafka-bridge)"
             )
             return False
+        self._refusals = 0
         self._tell(f"acknowledged by the MQTT server {self._publisher.server}")
         return True
+
+    def _refused(self, status: str) -> None:
+        self._tell(status)
+        self._refusals += 1
+        if self._refusals == MOST_REFUSALS:
+            self._refusals = 0
+            self._publisher.next_server("it takes no messages")
 
     def _tell(self, status: str) -> None:
         if status != self._status:
