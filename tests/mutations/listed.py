@@ -7418,6 +7418,40 @@ MUTATIONS = [
     ),
     # --- what a Pi says of itself
     *of(
+        "edge/src/raspi_kafka/telemetry/agent.py",
+        "edge/test_telemetry_agent.py",
+        (
+            "with a long interval the watchdog ends the agent",
+            "test_the_watchdog_is_told_however_long_the_interval_is",
+            "min(measured + self._interval_s, told + alive_s)",
+            "measured + self._interval_s",
+        ),
+        (
+            "a deploy waits an interval for the first message",
+            "test_it_measures_at_once_and_when_it_ends",
+            """told, measured = time.monotonic(), float("-inf")""",
+            "told = measured = time.monotonic()",
+        ),
+        (
+            "without a watchdog the agent takes a whole core after a minute",
+            "test_without_a_watchdog_it_sleeps_too",
+            "if now - told >= alive_s:",
+            "if watchdog_interval_s() and now - told >= alive_s:",
+        ),
+        (
+            "a shorter interval holds after the longer one",
+            "test_another_interval_holds_at_once",
+            "        self._interval_s = seconds\n        self._wake.put(None)\n",
+            "        self._interval_s = seconds\n",
+        ),
+        (
+            "a computer that was suspended measures all at once what it missed",
+            "test_what_was_missed_is_not_made_up_for",
+            "due if now - due < self._interval_s else now",
+            "due if due > 0 else now",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/telemetry/buffer.py",
         "edge/test_telemetry_buffer.py",
         (

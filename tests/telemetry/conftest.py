@@ -11,6 +11,7 @@ from tests.bridge.mosquitto import Mosquitto
 from tests.bridge.process import running
 
 from .agent import DEVICE, Agent
+from .owner import ACL, OWNER, Owner
 from .reader import Reader
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ INTERVAL = "0.1s"
 
 @pytest.fixture
 def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    with running(Mosquitto(tmp_path / "mosquitto", [DEVICE])) as mosquitto:
+    with running(Mosquitto(tmp_path / "mosquitto", [DEVICE, OWNER], ACL)) as mosquitto:
         yield mosquitto
 
 
@@ -32,6 +33,13 @@ def reader(mosquitto: Mosquitto) -> Iterator[Reader]:
     reader = Reader(mosquitto.port)
     yield reader
     reader.close()
+
+
+@pytest.fixture
+def owner(mosquitto: Mosquitto) -> Iterator[Owner]:
+    owner = Owner(mosquitto.port)
+    yield owner
+    owner.close()
 
 
 @pytest.fixture

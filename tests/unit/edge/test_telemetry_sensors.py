@@ -48,6 +48,7 @@ def pi(root: Path, **other: str | None) -> Path:
 
 def test_it_reads_what_a_pi_has(tmp_path: Path) -> None:
     sensors = Sensors(pi(tmp_path), lambda: True)
+    assert sensors.read()["cpu"] == 20.0  # since boot
     (tmp_path / "proc/stat").write_text(LATER)
     room = os.statvfs(tmp_path)
     used = 100 * (room.f_blocks - room.f_bfree) / (room.f_blocks - room.f_bfree + room.f_bavail)

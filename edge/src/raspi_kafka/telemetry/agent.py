@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import queue
 import signal
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # Which devices are Pis: others have their own kind, or none.
 KIND = "pi"
-# So long at most it sleeps without a watchdog, whatever its interval is.
+# So often it looks whether all of it lives if systemd does not say how often.
 MOST_S = 60.0
 
 
@@ -40,13 +41,13 @@ class Agent:
         self._buffer = buffer
         self._courier = courier
         self._ended = False
-        self._wake = threading.Event()
+        # No Event: a signal handler that sets one waits for ever if it has interrupted who holds its lock.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def set_interval(self, seconds: float) -> None:
         """Measure so often from now on, until this process ends; for other threads."""
         self._interval_s = seconds
-        self._due = time.monotonic()
-        self._wake.set()
+        self._wake.put(None)
 
     def run(self) -> None:
         """Return after SIGTERM or SIGINT.
@@ -65,27 +66,30 @@ class Agent:
 
     def _end(self, *_signal: object) -> None:
         self._ended = True
-        self._wake.set()
+        self._wake.put(None)
 
     def _measure_on(self) -> None:
-        alive_s = watchdog_interval_s()
-        told = time.monotonic()
-        self._due = told + self._interval_s
+        alive_s = watchdog_interval_s() or MOST_S
+        told, measured = time.monotonic(), float("-inf")
         while not self._ended:
-            self._wake.wait(max(0.0, min(self._due, told + (alive_s or MOST_S)) - time.monotonic()))
-            self._wake.clear()
             if not self._courier.alive:
                 raise AgentError("the thread that publishes has ended")
             now = time.monotonic()
-            if alive_s and now - told >= alive_s:
+            if now - told >= alive_s:
                 notify("WATCHDOG=1")
                 told = now
-            if now >= self._due and not self._ended:
+            due = measured + self._interval_s
+            if now >= due:
                 # What was missed, as in a suspended computer, is not made up for.
-                self._due = max(self._due + self._interval_s, now)
+                measured = due if now - due < self._interval_s else now
                 self._measure({})
+            self._sleep_until(min(measured + self._interval_s, told + alive_s))
         # Alerting does not miss who says so.
         self._measure({"bye": True})
+
+    def _sleep_until(self, until: float) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._wake.get(timeout=max(0.0, until - time.monotonic()))
 
     def _measure(self, more: Mapping[str, Any]) -> None:
         measured = {"ts_ns": time.time_ns(), **self._sensors.read(), **more}

@@ -28,39 +28,41 @@ class Listener:
 
     A command is acknowledged once its answer is: whatever ends before that, it comes again, and is answered again
     without being done twice while this process lives.
-
-    :param set_interval: is given the seconds of the command `interval`.
     """
 
-    def __init__(self, device: str, set_interval: Callable[[float], None]) -> None:
+    def __init__(self, device: str) -> None:
         self._topic = f"answers/{device}"
         self._commands = Commands(device)
-        self._set_interval = set_interval
         self._came: queue.SimpleQueue[tuple[Connection, int, bytes] | None] = queue.SimpleQueue()
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def put(self, connection: Connection, mid: int, payload: bytes) -> None:
         """Take a command that came."""
         self._came.put((connection, mid, payload))
 
-    def start(self, publisher: Publisher) -> None:
-        """Answer from now on."""
-        self._thread = threading.Thread(target=self._run, args=(publisher,), name="listener", daemon=True)
+    def start(self, publisher: Publisher, set_interval: Callable[[float], None]) -> None:
+        """Follow commands from now on, and answer them.
+
+        :param set_interval: is given the seconds of the command `interval`.
+        """
+        self._thread = threading.Thread(target=self._run, args=(publisher, set_interval), name="listener", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End; what is not answered comes again."""
         self._ended.set()
         self._came.put(None)
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
 
-    def _run(self, publisher: Publisher) -> None:
+    def _run(self, publisher: Publisher, set_interval: Callable[[float], None]) -> None:
         while came := self._came.get():
             connection, mid, payload = came
             reply = self._commands.take(payload, time.time_ns())
             if reply.interval_s is not None:
                 log.info("measuring every %g s, as a command says", reply.interval_s)
-                self._set_interval(reply.interval_s)
+                set_interval(reply.interval_s)
             while connection.open and not self._ended.is_set():
                 if not reply.answer or self._answer(publisher, reply.answer):
                     connection.ack(mid)

@@ -41,12 +41,12 @@ def live(wanted: Config) -> None:
     :raises AgentError: it can't go on.
     :raises OSError: its folders can't be used.
     """
-    listener = Listener(wanted.device, lambda seconds: agent.set_interval(seconds))
+    listener = Listener(wanted.device)
     inbox = Inbox(f"cmd/{wanted.device}", listener.put, SESSION_S)
     publisher = Publisher(*wanted.servers, inbox=inbox)
     agent = made(wanted, publisher)
     garbage.search_seldom()
-    listener.start(publisher)
+    listener.start(publisher, agent.set_interval)
     publisher.start()
     try:
         agent.run()

@@ -45,7 +45,7 @@ class Sensors:
         self._throttled = first(root, THROTTLED)
         self._voltage = named(root / "sys/class/hwmon", "name", "rpi_volt", "in0_lcrit_alarm")
         self._disk = disk_file(root)
-        self._cpu_before = (0, 0)
+        self._cpu_before = (0, 0)  # when it booted
         self._readers: dict[str, Callable[[], Any]] = {
             "temperature": lambda: round(int(text(self._temperature)) / 1000, 1),
             "cpu": self._cpu,
@@ -57,7 +57,6 @@ class Sensors:
             "clock": synchronised,
             "uptime": lambda: int(float(text(root / "proc/uptime").split()[0])),
         }
-        self._value("cpu")  # the next one is of the time since this one
 
     def read(self) -> dict[str, Any]:
         """Return all values by name; None where there is no sensor, which the journal is told once."""
@@ -73,7 +72,7 @@ class Sensors:
             return None
 
     def _cpu(self) -> float | None:
-        """Return per cent of all cores since the last call (proc_stat(5)); None if no time has passed since."""
+        """Return per cent of all cores since the last call, or since boot (proc_stat(5)); None if none has passed."""
         ticks = [int(each) for each in text(self._root / "proc/stat").split("\n", 1)[0].split()[1:9]]
         total, idle = sum(ticks), ticks[3] + ticks[4]
         (total_before, idle_before), self._cpu_before = self._cpu_before, (total, idle)
