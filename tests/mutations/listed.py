@@ -7586,6 +7586,34 @@ MUTATIONS = [
             "intersect(ansible_play_hosts) | length > 0",
             "length > 0",
         ),
+        (
+            "a dry run advises what it is about to do",
+            "test_a_dry_run_says_what_would_be_written_before_there_is_a_password",
+            "    - not ansible_check_mode or _telemetry_agent_gateways",
+            "    - true or _telemetry_agent_gateways",
+        ),
+        (
+            "a device of the host's name is taken over in silence",
+            "test_a_user_of_its_name_that_was_there_before_it_is_told[taken]",
+            "when: inventory_hostname in _telemetry_agent_former",
+            "when: false",
+        ),
+        (
+            "an agent that is there is told to be somebody else",
+            "test_a_user_of_its_name_that_was_there_before_it_is_told[its own]",
+            "when: not __telemetry_agent_unit.stat.exists | default(true)",
+            "when: inventory_hostname in _telemetry_agent_former",
+        ),
+    ),
+    *of(
+        "roles/telemetry_agent/vars/main.yml",
+        "test_telemetry.py",
+        (
+            "a password that only the second gateway has is not found",
+            "test_its_password_may_be_in_the_file_of_any_gateway",
+            "__telemetry_agent_knowing | default(_telemetry_agent_gateways | first)",
+            "_telemetry_agent_gateways | first",
+        ),
     ),
     *of(
         "playbooks/device.yml",

@@ -160,6 +160,57 @@ def test_a_dry_run_says_what_would_be_written_before_there_is_a_password(tmp_pat
     code, said = deploy(tmp_path, one, gateways=(), arguments=("--check",))
     assert code == 0, said
     assert config(one)["device"] == "pi1"
+    assert "warned: \n" in said.replace('"', "\n"), said
+
+
+def test_a_dry_run_without_the_gateway_says_that_it_is_wanted_too(tmp_path: Path) -> None:
+    hosts = [host(tmp_path), host(tmp_path, "pi2", mqtt_bridge_enabled=False)]
+    arguments = ("--check", "--limit", "pi2")
+    code, said = deploy(tmp_path, *hosts, groups="[pis]\npi1\npi2\n", gateways=(), arguments=arguments)
+    assert code == 0, said
+    assert "Run the play for pi1 too" in said
+
+
+def test_its_password_may_be_in_the_file_of_any_gateway(tmp_path: Path) -> None:
+    """Of two gateways the first one has not been deployed since this host is in the inventory."""
+    hosts = [host(tmp_path, name) for name in ("pi1", "pi2", "c3")]
+    code, said = deploy(tmp_path, *hosts, groups=CLUSTER, gateways=("pi2",), arguments=("--limit", "c3"))
+    assert code == 0, said
+    assert written(hosts[2])["/etc/raspi-kafka/telemetry.password"]["content"] == f"{SECRET}\n"
+    assert "publishes nothing of itself yet" not in said
+
+
+@pytest.mark.parametrize(
+    ("users", "there", "warns"),
+    [
+        (["pi1", "kitchen"], False, True),
+        (["pi1", "kitchen"], True, False),
+        ([], False, False),
+        (["kitchen"], False, False),
+    ],
+    ids=["taken", "its own", "a new card", "never there"],
+)
+def test_a_user_of_its_name_that_was_there_before_it_is_told(
+    tmp_path: Path, users: list[str], there: bool, warns: bool
+) -> None:
+    answers = {"stat": [{"stat": {"exists": there}}]}
+    one = host(tmp_path, answers=answers, __mosquitto_on_host={"users": users})
+    code, said = deploy(tmp_path, one)
+    assert code == 0, said
+    assert config(one)["device"] == "pi1"
+    assert ("pi1 was an MQTT user before this host had an agent" in said) == warns
+    assert ("telemetry_agent_enabled=false for pi1" in said) == warns
+
+
+def test_a_user_of_its_name_at_the_gateway_that_it_publishes_to_is_told(tmp_path: Path) -> None:
+    hosts = [
+        host(tmp_path, __mosquitto_on_host={"users": ["pi2"]}),
+        host(tmp_path, "pi2", mqtt_bridge_enabled=False, __mosquitto_on_host={"skipped": True}),
+    ]
+    code, said = deploy(tmp_path, *hosts, groups="[pis]\npi1\npi2\n")
+    assert code == 0, said
+    assert "warned: pi2 was an MQTT user before" in said
+    assert "pi1 was an MQTT user before" not in said
 
 
 def test_where_nothing_arrives_the_play_fails_and_says_why(tmp_path: Path) -> None:
