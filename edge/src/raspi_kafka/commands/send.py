@@ -91,9 +91,7 @@ def ends(consumer: Consumer, servers: tuple[str, ...]) -> list[TopicPartition]:
     for topic in (COMMANDS, ANSWERS):
         found = kafka_log.partitions(consumer, topic)
         if not found:
-            raise SendError(
-                f"Kafka at {', '.join(servers)} has no topic {topic}. Deploy the gateway first."
-            )
+            raise SendError(f"Kafka at {', '.join(servers)} has no topic {topic}. Deploy the gateway first.")
     places = [TopicPartition(ANSWERS, each) for each in found]
     return [
         TopicPartition(each.topic, each.partition, consumer.get_watermark_offsets(each, timeout=kafka_log.ASK_S)[1])
