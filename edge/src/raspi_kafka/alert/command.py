@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import settings
+from .. import config_option, settings
+from ..config_option import WRONG
+from . import config, recorded, replay, rules
 from .topics import DEFAULT_TOPIC
 
 if TYPE_CHECKING:
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-# The bridge shares this program, and is to run without what only alerting needs: that is imported where it is used.
-WRONG = 2
 HELP = "judge what devices say, and what they do not say"
 RUN_HELP = "judge what comes into Kafka, until it is stopped"
 CHECK_HELP = "validate rules files, and tell each rule in words"
@@ -48,8 +48,7 @@ def add(commands: Commands) -> None:
 def add_run(parts: Commands) -> None:
     """Add `alert run`."""
     parser = parts.add_parser("run", help=RUN_HELP, description=f"{RUN_HELP.capitalize()}.")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the file alert.yml")
-    parser.add_argument("--check", action="store_true", help="validate it and the rules files that it names, and end")
+    config_option.add(parser, "alert.yml", "validate it and the rules files that it names, and end")
     parser.set_defaults(run=run)
 
 
@@ -81,15 +80,12 @@ def add_record(parts: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Return 0, 1 after a failure, or 2 if the configuration is wrong."""
-    from . import config  # noqa: PLC0415
+    return config_option.run(given, config.load, live)
 
-    try:
-        wanted = config.load(given.config)
-    except settings.ConfigError as wrong:
-        print(wrong, file=sys.stderr)
-        return WRONG
-    if given.check:
-        return 0
+
+def live(wanted: config.Config) -> int:
+    """Run alerting until it is stopped or fails."""
+    # --check is to answer without a Kafka client.
     from . import run as running  # noqa: PLC0415
 
     return running.run(wanted)
@@ -97,8 +93,6 @@ def run(given: argparse.Namespace) -> int:
 
 def check(given: argparse.Namespace) -> int:
     """Return 0, or 2 if a rules file is wrong."""
-    from . import rules  # noqa: PLC0415
-
     try:
         found = rules.load(*given.rules)
     except settings.ConfigError as wrong:
@@ -111,8 +105,6 @@ def check(given: argparse.Namespace) -> int:
 
 def test(given: argparse.Namespace) -> int:
     """Return 0, or 2 if a file is wrong."""
-    from . import recorded, replay, rules  # noqa: PLC0415
-
     try:
         for line in replay.lines(rules.load(given.rules), recorded.read(given.recorded)):
             print(line)
@@ -147,8 +139,6 @@ def write(records: Iterator[Record], path: Path | None) -> int:
 
     :raises OSError: it can't be written.
     """
-    from . import recorded  # noqa: PLC0415
-
     first = list(itertools.islice(records, 1))  # before a file that is there already loses what it has
     count = 0
     with path.open("w", encoding="utf-8") if path else contextlib.nullcontext(sys.stdout) as out:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import garbage, logs, settings
+from .. import config_option, garbage, logs
 from . import config
 
 if TYPE_CHECKING:
@@ -20,19 +18,13 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add it to what the command line may be."""
     parser = commands.add_parser("bridge", help="carry messages from MQTT to Kafka")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the file bridge.yml")
-    parser.add_argument("--check", action="store_true", help="validate the file and end")
+    config_option.add(parser, "bridge.yml")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Return 0, 1 after a failure, or 2 if the configuration is wrong."""
-    try:
-        wanted = config.load(given.config)
-    except settings.ConfigError as wrong:
-        print(wrong, file=sys.stderr)
-        return 2
-    return 0 if given.check else carry(wanted)
+    return config_option.run(given, config.load, carry)
 
 
 def carry(wanted: config.Config) -> int:

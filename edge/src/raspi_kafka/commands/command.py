@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import settings
+from .. import config_option, settings
+from ..config_option import WRONG
+from . import answer, config, record
 
 if TYPE_CHECKING:
     import argparse
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-WRONG = 2
 HELP = "give devices commands, from Kafka, and bring their answers back"
 RUN_HELP = "take commands from Kafka to MQTT, until it is stopped"
 SEND_HELP = "give a device a command, and wait for its answer"
@@ -35,8 +35,7 @@ def add(commands: Commands) -> None:
 def add_run(parts: Commands) -> None:
     """Add `command run`."""
     parser = parts.add_parser("run", help=RUN_HELP, description=f"{RUN_HELP.capitalize()}.")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the file commands.yml")
-    parser.add_argument("--check", action="store_true", help="validate the file and end")
+    config_option.add(parser, "commands.yml")
     parser.set_defaults(run=run)
 
 
@@ -55,23 +54,19 @@ def add_send(parts: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Return 0, 1 after a failure, or 2 if the configuration is wrong."""
-    from . import config  # noqa: PLC0415
+    return config_option.run(given, config.load, live)
 
-    try:
-        wanted = config.load(given.config)
-    except settings.ConfigError as wrong:
-        print(wrong, file=sys.stderr)
-        return WRONG
-    if given.check:
-        return 0
-    from . import run as running  # noqa: PLC0415 - --check is to answer without a Kafka client
+
+def live(wanted: config.Config) -> int:
+    """Run the service until it is stopped or fails."""
+    # --check is to answer without a Kafka client.
+    from . import run as running  # noqa: PLC0415
 
     return running.run(wanted)
 
 
 def send(given: argparse.Namespace) -> int:
     """Return 0 if the device has done it, 1 if not, or 2 if the command is wrong."""
-    from . import answer, record  # noqa: PLC0415
     from . import send as sending  # noqa: PLC0415
 
     try:
