@@ -6665,7 +6665,7 @@ MUTATIONS = [
         (
             "what came by no MQTT is taken for a device",
             "test_records_are_sorted_by_who_has_sent_them",
-            "MQTT_TOPIC not in dict(message.headers() or ())",
+            "not header(message.headers(), MQTT_TOPIC)",
             "False",
         ),
         (

@@ -180,7 +180,7 @@ def explained(reason: ReasonCode, username: str) -> str:
 
 
 class Publisher:
-    """Stays connected in a thread of its own.
+    """Stays connected in a thread of its own; in a with statement, until its end.
 
     :param servers: that take the same; when one is lost, or does not answer, it is the turn of the next.
     :param inbox: what it wants to be sent; None wants nothing.
@@ -199,7 +199,7 @@ class Publisher:
     @property
     def connected(self) -> bool:
         """Whether the server takes messages."""
-        return self._connection is not None and self._connection.open
+        return self.connection is not None
 
     @property
     def connection(self) -> Connection | None:
@@ -217,6 +217,13 @@ class Publisher:
         if self._connection:
             self._connection.close(ENDS)
         self._thread.join()
+
+    def __enter__(self) -> Publisher:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
 
     @property
     def server(self) -> str:
@@ -236,8 +243,8 @@ class Publisher:
         :raises UnreachableError: it has not.
         :raises RefusedError: it never will.
         """
-        connection = self._connection
-        if connection is None or not connection.open:
+        connection = self.connection
+        if connection is None:
             raise UnreachableError(f"the MQTT server {self._mqtt.address} is not connected")
         reason = connection.publish(topic, payload, retain=retain, expiry_s=expiry_s)
         if reason.value in FOR_GOOD:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,8 @@ def run(wanted: Config) -> int:
     """Return 0 once it was stopped, or 1 after a failure."""
     logs.set_up()
     garbage.search_seldom()
-    publisher = Publisher(wanted.mqtt)
     try:
-        with contextlib.ExitStack() as closing:
-            publisher.start()
-            closing.callback(publisher.stop)
+        with Publisher(wanted.mqtt) as publisher:
             Service(wanted, publisher).run()
     except OSError as failed:
         why = str(failed)

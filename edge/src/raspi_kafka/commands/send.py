@@ -88,15 +88,11 @@ def send(servers: tuple[str, ...], sent: Sent) -> dict[str, Any] | None:
 
 def ends(consumer: Consumer, servers: tuple[str, ...]) -> list[TopicPartition]:
     """Return where the topic of answers ends now."""
-    for topic in (COMMANDS, ANSWERS):
-        found = kafka_log.partitions(consumer, topic)
-        if not found:
+    found = {topic: kafka_log.partitions(consumer, topic) for topic in (COMMANDS, ANSWERS)}
+    for topic, partitions in found.items():
+        if not partitions:
             raise SendError(f"Kafka at {', '.join(servers)} has no topic {topic}. Deploy the gateway first.")
-    places = [TopicPartition(ANSWERS, each) for each in found]
-    return [
-        TopicPartition(each.topic, each.partition, consumer.get_watermark_offsets(each, timeout=kafka_log.ASK_S)[1])
-        for each in places
-    ]
+    return [TopicPartition(ANSWERS, each, kafka_log.end(consumer, ANSWERS, each)) for each in found[ANSWERS]]
 
 
 def write(servers: tuple[str, ...], sent: Sent) -> None:

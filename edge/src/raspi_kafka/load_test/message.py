@@ -7,6 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from raspi_kafka.alert.record import header
+
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
 
@@ -40,7 +42,7 @@ def number_of(value: bytes | None, run: str) -> int | None:
 def real(message: Message) -> tuple[str, int | None] | None:
     """Return the real device that sent a message by MQTT, and the number that it gives it; None for any other."""
     device = (message.key() or b"").decode(errors="replace")
-    if not device or OF_NOBODY.match(device) or MQTT_TOPIC not in dict(message.headers() or ()):
+    if not device or OF_NOBODY.match(device) or not header(message.headers(), MQTT_TOPIC):
         return None
     try:
         said = json.loads(message.value() or b"")

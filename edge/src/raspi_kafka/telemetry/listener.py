@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..commands.device import Commands
+from ..commands.topics import from_device
 from ..errors import RefusedError, UnreachableError
 from ..mqtt_publisher import NO_MATCHING_SUBSCRIBERS
 
@@ -31,7 +32,7 @@ class Listener:
     """
 
     def __init__(self, device: str) -> None:
-        self._topic = f"answers/{device}"
+        self._topic = from_device(device)
         self._commands = Commands(device)
         self._came: queue.SimpleQueue[tuple[Connection, int, bytes] | None] = queue.SimpleQueue()
         self._ended = threading.Event()

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import garbage, logs
+from ..commands.record import LONGEST_LIFE_MS
+from ..commands.topics import to_device
 from ..mqtt_publisher import Inbox, Publisher
 from .agent import Agent, AgentError
 from .buffer import Buffer
@@ -19,9 +21,6 @@ from .sensors import Sensors
 
 if TYPE_CHECKING:
     from .config import Config
-
-# No command lives longer (docs/commands.md).
-SESSION_S = 86_400
 
 
 def run(wanted: Config) -> int:
@@ -42,17 +41,16 @@ def live(wanted: Config) -> None:
     :raises OSError: its folders can't be used.
     """
     listener = Listener(wanted.device)
-    inbox = Inbox(f"cmd/{wanted.device}", listener.put, SESSION_S)
+    inbox = Inbox(to_device(wanted.device), listener.put, LONGEST_LIFE_MS // 1000)
     publisher = Publisher(*wanted.servers, inbox=inbox)
     agent = made(wanted, publisher)
     garbage.search_seldom()
     listener.start(publisher, agent.set_interval)
-    publisher.start()
-    try:
-        agent.run()
-    finally:
-        listener.stop()
-        publisher.stop()
+    with publisher:
+        try:
+            agent.run()
+        finally:
+            listener.stop()
 
 
 def made(wanted: Config, publisher: Publisher) -> Agent:
