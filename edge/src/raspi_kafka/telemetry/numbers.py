@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .segments import sync_folder
+from .. import durable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,10 +116,5 @@ def write(path: Path, noted: Noted) -> None:
 
     :raises OSError: the folder can't be written.
     """
-    part = path.with_suffix(".part")
-    with part.open("wb") as out:
-        out.write(LINE % noted)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)
-    sync_folder(path.parent)
+    durable.write(path, LINE % noted)
+    durable.sync_folder(path.parent)

@@ -11,6 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from ..durable import sync_folder
 from . import message
 
 if TYPE_CHECKING:
@@ -117,12 +118,3 @@ class Segments:
                 int(oldest.stem),
             )
             self.remove(oldest)
-
-
-def sync_folder(folder: Path) -> None:
-    """Let new names of a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
