@@ -49,6 +49,7 @@ class Key(NamedTuple):
 
 REQUIRED = object()
 PORT = {"least": 1, "most": 65535}
+KAFKA = {"bootstrap_servers": Key(list, REQUIRED)}
 KINDS = {
     dict: "a mapping",
     list: "a list",
@@ -172,6 +173,11 @@ def servers(said: list[Any], place: str) -> tuple[str, ...]:
     if not said:
         raise ConfigError(place, "it is empty; name one broker at least, as HOST:PORT")
     return tuple(said)
+
+
+def kafka(said: Any) -> tuple[str, ...]:
+    """Return the brokers of a file whose section of Kafka has nothing else."""
+    return servers(section(said, KAFKA, "kafka")["bootstrap_servers"], "kafka.bootstrap_servers")
 
 
 def kafka_topic(name: str, place: str) -> str:

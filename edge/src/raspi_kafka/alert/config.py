@@ -45,7 +45,6 @@ TOP = {
     "webhook": Key(dict, None),
     "metrics": Key(dict, {}),
 }
-KAFKA = {"bootstrap_servers": Key(list, REQUIRED)}
 
 
 def load(path: Path) -> Config:
@@ -62,10 +61,9 @@ def parse(said: Any) -> Config:
     :raises ConfigError: it can't be followed.
     """
     top = section(said, TOP, "")
-    kafka = section(top["kafka"], KAFKA, "kafka")
     alertmanager, webhook = top["alertmanager"], top["webhook"]
     return Config(
-        bootstrap_servers=settings.servers(kafka["bootstrap_servers"], "kafka.bootstrap_servers"),
+        bootstrap_servers=settings.kafka(top["kafka"]),
         instance=top["instance"],
         gateways=gateways_of(top["gateways"], top["instance"]),
         rules=rules_of(given.texts(top["rules"], "rules")),

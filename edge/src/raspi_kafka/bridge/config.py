@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import settings
-from ..settings import PORT, REQUIRED, Address, ConfigError, Key, kafka_topic, section
+from .. import mqtt_user, settings
+from ..settings import REQUIRED, Address, ConfigError, Key, kafka_topic, section
 from . import filters, schema
 
 
@@ -68,15 +68,12 @@ TOP = {
     "metrics": Key(dict, {}),
 }
 MQTT = {
-    "host": Key(str, "127.0.0.1"),
-    "port": Key(int, 1883, **PORT),
-    "username": Key(str, REQUIRED),
-    "password_file": Key(str, REQUIRED),
+    **mqtt_user.MQTT,
     "client_id": Key(str, REQUIRED),
     # 14 days. All ones would be a session without an end (MQTT 5, 3.1.2.11.2), whose queue nobody would ever remove.
     "session_expiry_s": Key(int, 1209600, least=3600, most=0xFFFFFFFE),
 }
-KAFKA = {"bootstrap_servers": Key(list, REQUIRED), "linger_ms": Key(int, 25, least=0, most=1000)}
+KAFKA = {**settings.KAFKA, "linger_ms": Key(int, 25, least=0, most=1000)}
 TREE = {
     "filter": Key(str, REQUIRED),
     "topic": Key(str, REQUIRED),

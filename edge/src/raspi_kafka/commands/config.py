@@ -35,7 +35,6 @@ TOP = {
     "dead_letter_topic": Key(str, "dead-letters"),
     "metrics": Key(dict, {}),
 }
-KAFKA = {"bootstrap_servers": Key(list, REQUIRED)}
 METRICS_PORT = 9467
 
 
@@ -53,10 +52,9 @@ def parse(said: Any) -> Config:
     :raises ConfigError: it can't be followed.
     """
     top = section(said, TOP, "")
-    kafka = section(top["kafka"], KAFKA, "kafka")
     return Config(
         instance=instance_of(top["instance"]),
-        bootstrap_servers=settings.servers(kafka["bootstrap_servers"], "kafka.bootstrap_servers"),
+        bootstrap_servers=settings.kafka(top["kafka"]),
         mqtt=mqtt_user.mqtt(top["mqtt"], "mqtt"),
         life_ms=int(top["default_expiry"] * 1000),
         dead_letter_topic=kafka_topic(top["dead_letter_topic"], "dead_letter_topic"),
