@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+log = logging.getLogger(__name__)
+
+# Of a broker alone: if it is true of all of them, another error says so.
+OF_ONE_BROKER = (KafkaError._TRANSPORT, KafkaError._RESOLVE)
 
 
 def common(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
@@ -30,6 +40,34 @@ def hurried(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
     While a broker starts, a second of waiting would be a second by which all alerts of what waited come late.
     """
     return {**common(servers, client_id), "reconnect.backoff.max.ms": 100}
+
+
+class Outage:
+    """Whether Kafka is away, which is told once, and not with each try to connect.
+
+    :param errors: is counted up, by the name of each error.
+    :param spared: what nobody has to fear of it, for the log.
+    :ivar problem: why it is away; "" if it is not.
+    """
+
+    def __init__(self, errors: Counter[str], spared: str) -> None:
+        self._errors = errors
+        self._spared = spared
+        self.problem = ""
+
+    def error(self, error: KafkaError) -> bool:
+        """Take what a client tells; tell whether Kafka is away since then."""
+        self._errors[error.name()] += 1
+        if self.problem or error.code() in OF_ONE_BROKER:  # the others may do
+            return False
+        self.problem = f"Kafka: {error.str()}"
+        log.error("%s; %s", self.problem, self._spared)
+        return True
+
+    def over(self) -> bool:
+        """Take it that Kafka answers; tell whether it was away."""
+        was, self.problem = self.problem, ""
+        return bool(was)
 
 
 def family(servers: tuple[str, ...]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
+from pathlib import Path
 
 
 def notify(*lines: str) -> None:
@@ -24,3 +26,27 @@ def watchdog_interval_s() -> float | None:
     if not microseconds.isdigit() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     return int(microseconds) / 3_000_000
+
+
+class Watchdog:
+    """Tells the watchdog of systemd that a loop runs, as often as the unit asks for it."""
+
+    def __init__(self) -> None:
+        self._every_s = watchdog_interval_s()
+        self._told_s = 0.0
+
+    def alive(self) -> None:
+        """Say so if it is time; call it each turn."""
+        now = time.monotonic()
+        if self._every_s and now - self._told_s > self._every_s:
+            self._told_s = now
+            notify("WATCHDOG=1")
+
+
+def directory(name: str) -> Path | None:
+    """Return a folder that systemd gives the unit, the first of them; None without one.
+
+    :param name: such as STATE_DIRECTORY (systemd.exec(5)).
+    """
+    said = os.environ.get(name, "").partition(":")[0]
+    return Path(said) if said else None

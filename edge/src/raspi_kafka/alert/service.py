@@ -8,9 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaError
-
 from .. import metrics, systemd
+from ..kafka_client import Outage
 from . import ends, state
 from .alert import Place
 from .alerting_metrics import AlertingCollector
@@ -28,7 +27,7 @@ from .topics import HEARTBEAT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from confluent_kafka import Message
+    from confluent_kafka import KafkaError, Message
 
     from .alert import Alert
     from .config import Config
@@ -45,8 +44,6 @@ POLL_S = 0.2
 BEGIN_S = 0.02
 # While alerts wait for those before them, which Kafka is about to have.
 HURRY_S = 0.01
-# If it is true of all of them, another error says so.
-OF_ONE_BROKER = (KafkaError._TRANSPORT, KafkaError._RESOLVE)
 STANDBY_S = 1.0
 
 
@@ -70,6 +67,7 @@ class Service:
         self._own = own
         self._shared = shared
         self.counters = Counters()
+        self._outage = Outage(self.counters.errors, "no alert is lost by this: it goes on where it was")
         self.engine = Engine(config.rules)
         self.pipelines = Pipelines(config.gateways, config.stalled_after_s)
         self._lease = Lease(config.bootstrap_servers, config.instance, self._kafka_error)
@@ -83,9 +81,7 @@ class Service:
         self._committed_records = 0
         self._decides_since_s = self._suspect_again_s = 0.0
         self._stopping = False
-        self._kafka_told = ""
-        self._watchdog_s = systemd.watchdog_interval_s()
-        self._lived_s = 0.0
+        self._watchdog = systemd.Watchdog()
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT.
@@ -148,15 +144,15 @@ class Service:
             self._lease.poll(STANDBY_S if self._lease.joined else BEGIN_S)
             if self._lease.joined and not self._lease.held:
                 self._ready("Standing by: another host decides")
-                self._kafka_told = ""
+                self._outage.over()
             self._see_to_deliveries()
-            self._live()
+            self._watchdog.alive()
 
     def _take_over(self, ledger: Ledger) -> None:
         """Become the one that decides: end what a predecessor had under way, and go on from its state."""
         while not ledger.written():
             self._lease.poll(BEGIN_S)
-            self._live()
+            self._watchdog.alive()
             if self._stopping:
                 return
         stored = state.stored(self._config.bootstrap_servers)
@@ -175,10 +171,10 @@ class Service:
     # --- record by record
 
     def _turn(self, ledger: Ledger) -> None:
-        self._live()
+        self._watchdog.alive()
         self._lease.poll(0)
         self._see_to_deliveries()
-        hurried = self._outbox and not self._kafka_told
+        hurried = self._outbox and not self._outage.problem
         for message in self._inputs.read(HURRY_S if hurried else POLL_S):
             self._take(message)
         self._look()
@@ -265,25 +261,12 @@ class Service:
     def _ready(self, status: str) -> None:
         systemd.notify("READY=1", f"STATUS={status}")
 
-    def _live(self) -> None:
-        """Tell the watchdog of systemd that the loop runs."""
-        now = time.monotonic()
-        if self._watchdog_s and now - self._lived_s > self._watchdog_s:
-            self._lived_s = now
-            systemd.notify("WATCHDOG=1")
-
     def _kafka_error(self, error: KafkaError) -> None:
-        self.counters.errors[error.name()] += 1
-        if error.code() in OF_ONE_BROKER:  # the others may do
-            return
-        if not self._kafka_told:  # each try to connect is an error of its own
-            self._kafka_told = error.str()
-            log.error("Kafka: %s; no alert is lost by this: it goes on where it was", error.str())
-            systemd.notify(f"STATUS=Waiting for Kafka: {error.str()}")
+        if self._outage.error(error):
+            systemd.notify(f"STATUS=Waiting for {self._outage.problem}")
 
     def _kafka_well(self) -> None:
-        if self._kafka_told:
-            self._kafka_told = ""
+        if self._outage.over():
             log.info("Kafka takes alerts again")
             systemd.notify("STATUS=Deciding")
 

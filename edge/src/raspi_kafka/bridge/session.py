@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import durable, systemd
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Known(NamedTuple):
@@ -33,8 +36,7 @@ class SessionFile:
     @classmethod
     def of_service(cls) -> SessionFile:
         """Return the file in the directory that systemd names."""
-        directory = os.environ.get("STATE_DIRECTORY")
-        return cls(Path(directory.partition(":")[0]) if directory else None)
+        return cls(systemd.directory("STATE_DIRECTORY"))
 
     def read(self) -> Known | None:
         """Return what is known; None if there was no session, or the file is none of ours."""
@@ -56,10 +58,5 @@ class SessionFile:
         if self._path is None:
             self._known = known
             return
-        part = self._path.with_suffix(".part")
-        with part.open("w", encoding="utf-8") as out:
-            filters = {"filters": sorted(known.filters), "subscribed": sorted(known.subscribed)}
-            json.dump({"client_id": known.client_id, **filters}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(self._path)
+        filters = {"filters": sorted(known.filters), "subscribed": sorted(known.subscribed)}
+        durable.write(self._path, json.dumps({"client_id": known.client_id, **filters}).encode())

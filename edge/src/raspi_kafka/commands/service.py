@@ -10,10 +10,9 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaError
-
 from .. import metrics, systemd
 from ..errors import RefusedError, UnreachableError
+from ..kafka_client import Outage
 from ..mqtt_publisher import NO_MATCHING_SUBSCRIBERS
 from . import answer, record
 from .answered import Answered
@@ -54,8 +53,6 @@ LOOK_FOR_EXPIRED_S = 0.5
 MOST_COMMANDS = 10_000
 MOST_BYTES = 16 * 1024 * 1024
 SECONDS_TO_FLUSH = 5.0
-# If it is true of all of them, another error says so.
-OF_ONE_BROKER = (KafkaError._TRANSPORT, KafkaError._RESOLVE)
 
 
 class Service:
@@ -75,15 +72,15 @@ class Service:
         self._progress = Progress()
         self._queues = Queues(self._answered, self.counters, self._progress.finish)
         servers = config.bootstrap_servers
-        self._reader = self.reader_class(servers, f"{GROUP}-{config.instance}", self._kafka_error)
-        self._writer = Writer(servers, self._kafka_error)
+        self._outage = Outage(self.counters.errors, "no command is lost by this: it goes on where it was")
+        self._reader = self.reader_class(servers, f"{GROUP}-{config.instance}", self._outage.error)
+        self._writer = Writer(servers, self._outage.error)
         self._connection: Connection | None = None
         self._grace_ms = int(1000 * (GRACE_S + random.uniform(0, SPREAD_S)))  # noqa: S311 - no secret
         self._look_s = self._again_s = 0.0
         self._stopping = self._ready = self._full = False
-        self._kafka_told = self._mqtt_told = self._status = ""
-        self._watchdog_s = systemd.watchdog_interval_s()
-        self._lived_s = 0.0
+        self._mqtt_told = self._status = ""
+        self._watchdog = systemd.Watchdog()
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT.
@@ -103,7 +100,7 @@ class Service:
             self._store()
 
     def _turn(self) -> None:
-        self._live()
+        self._watchdog.alive()
         for message in self._reader.read(HURRY_S if len(self._writer) else POLL_S):
             self._kafka_well()
             if message.topic() == ANSWERS:
@@ -206,7 +203,7 @@ class Service:
         if time.monotonic() < self._look_s:
             return
         self._look_s = time.monotonic() + LOOK_FOR_EXPIRED_S
-        if self._kafka_told:
+        if self._outage.problem:
             self._ask_kafka()
             return
         for entry in self._queues.expired(now_ms() - self._grace_ms):
@@ -263,18 +260,11 @@ class Service:
 
     # --- beside the records
 
-    def _live(self) -> None:
-        """Tell the watchdog of systemd that the loop runs."""
-        now = time.monotonic()
-        if self._watchdog_s and now - self._lived_s > self._watchdog_s:
-            self._lived_s = now
-            systemd.notify("WATCHDOG=1")
-
     def _tell_status(self) -> None:
         if not self._ready and self._reader.began and self._connection is not None:
             self._ready = True
             systemd.notify("READY=1")
-        status = self._kafka_told or self._mqtt_told or "Taking commands from Kafka to MQTT"
+        status = self._outage.problem or self._mqtt_told or "Taking commands from Kafka to MQTT"
         if status != self._status:
             self._status = status
             systemd.notify(f"STATUS={status}")
@@ -284,14 +274,6 @@ class Service:
             log.error("%s; commands wait", problem)
         self._mqtt_told = problem
 
-    def _kafka_error(self, error: KafkaError) -> None:
-        self.counters.errors[error.name()] += 1
-        if error.code() in OF_ONE_BROKER:  # the others may do
-            return
-        if not self._kafka_told:  # each try to connect is an error of its own
-            self._kafka_told = f"Kafka: {error.str()}"
-            log.error("%s; no command is lost by this: it goes on where it was", self._kafka_told)
-
     def _ask_kafka(self) -> None:
         """Look whether Kafka is back where nothing comes from it."""
         if self._reader.answers():
@@ -300,8 +282,7 @@ class Service:
             self._look_s = time.monotonic() + GRACE_S
 
     def _kafka_well(self) -> None:
-        if self._kafka_told:
-            self._kafka_told = ""
+        if self._outage.over():
             # The answers that have waited for it come first.
             self._look_s = time.monotonic() + GRACE_S
             log.info("Kafka answers again")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import garbage, logs
 from ..commands.record import LONGEST_LIFE_MS
 from ..commands.topics import to_device
 from ..mqtt_publisher import Inbox, Publisher
+from ..systemd import directory
 from .agent import Agent, AgentError
 from .buffer import Buffer
 from .courier import Courier
@@ -58,14 +57,8 @@ def made(wanted: Config, publisher: Publisher) -> Agent:
 
     :raises OSError: its folders can't be used.
     """
-    state, runtime = folder("STATE_DIRECTORY"), folder("RUNTIME_DIRECTORY")
+    state, runtime = directory("STATE_DIRECTORY"), directory("RUNTIME_DIRECTORY")
     segments = Segments(state, wanted.buffer_bytes) if state else None
     buffer = Buffer(Numbers(state, runtime), segments, runtime)
     courier = Courier(buffer, publisher, wanted.topic)
     return Agent(wanted.device, wanted.interval_s, Sensors(), buffer, courier)
-
-
-def folder(name: str) -> Path | None:
-    """Return a folder that systemd gives the unit; None without one."""
-    said = os.environ.get(name, "").partition(":")[0]
-    return Path(said) if said else None
