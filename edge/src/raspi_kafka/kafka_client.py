@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Beside common(), where a broker is to be found again at once, whatever the tries cost: while it starts, a second of
+# waiting would be a second by which all alerts of what waited come late.
+HURRIED = {"reconnect.backoff.max.ms": 100}
 # Of a broker alone: if it is true of all of them, another error says so.
 OF_ONE_BROKER = (KafkaError._TRANSPORT, KafkaError._RESOLVE)
 
@@ -32,14 +35,6 @@ def common(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
         # Brokers end idle connections after 10 min, which is nothing to tell.
         "log.connection.close": False,
     }
-
-
-def hurried(servers: tuple[str, ...], client_id: str) -> dict[str, Any]:
-    """Return the settings of a client whose broker is to be found again at once, whatever the tries cost.
-
-    While a broker starts, a second of waiting would be a second by which all alerts of what waited come late.
-    """
-    return {**common(servers, client_id), "reconnect.backoff.max.ms": 100}
 
 
 class Outage:

@@ -47,7 +47,8 @@ class Inputs:
         self._consumer = kafka_log.reader(
             servers,
             **{
-                **kafka_client.hurried(servers, "raspi-kafka-alerting"),
+                **kafka_client.HURRIED,
+                "client.id": "raspi-kafka-alerting",
                 # A partition has its leader back soon.
                 "fetch.error.backoff.ms": 100,
                 "enable.partition.eof": False,

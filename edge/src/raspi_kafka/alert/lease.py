@@ -43,7 +43,8 @@ class Lease:
         self._had = False
         self._consumer = Consumer(
             {
-                **kafka_client.hurried(servers, GROUP),
+                **kafka_client.common(servers, GROUP),
+                **kafka_client.HURRIED,
                 "group.id": GROUP,
                 "group.instance.id": instance,
                 "session.timeout.ms": SESSION_MS,

@@ -59,7 +59,8 @@ class Ledger:
         self._done: queue.SimpleQueue[Content | Exception] = queue.SimpleQueue()
         self._producer = Producer(
             {
-                **kafka_client.hurried(servers, TRANSACTIONAL_ID),
+                **kafka_client.common(servers, TRANSACTIONAL_ID),
+                **kafka_client.HURRIED,
                 "transactional.id": TRANSACTIONAL_ID,
                 "transaction.timeout.ms": 30_000,
                 "linger.ms": 0,
