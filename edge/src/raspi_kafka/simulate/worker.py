@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import multiprocessing
 import os
@@ -115,9 +116,10 @@ async def lived(wanted: Options, worker: int, beginning: Beginning, pipe: Connec
 async def tell(fleet: Fleet, pipe: Connection) -> None:
     """Tell how far it is; without anyone to tell it to the run ends."""
     parent = multiprocessing.parent_process()
-    while parent.is_alive():
-        pipe.send(fleet.snapshot())
-        await asyncio.sleep(SNAPSHOT_S)
+    with contextlib.suppress(BrokenPipeError):  # it may be gone since the look at it
+        while parent.is_alive():
+            pipe.send(fleet.snapshot())
+            await asyncio.sleep(SNAPSHOT_S)
     fleet.stop()
 
 
