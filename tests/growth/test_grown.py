@@ -11,6 +11,7 @@ from kafka import TopicPartition
 
 from tests.hosts import cache, growing, host, mqtt, traffic
 from tests.hosts.cluster import TOPIC, Nodes
+from tests.hosts.deployed import extra
 from tests.hosts.play import playbook
 
 DEVICE = "kitchen"
@@ -78,3 +79,11 @@ def test_a_device_of_another_pi_and_alerting_are_served(nodes: Nodes) -> None:
     run = playbook(nodes.name, book="playbooks/verify.yml")
     assert run.count("pi2", "failed") == run.count("pi3", "failed") == 0
     assert run.text.count("of alerting") >= 1
+
+
+def test_the_load_test_goes_on(nodes: Nodes) -> None:
+    """Messages of simulated devices go through both gateways that are left; planted alerts come once each."""
+    asked = extra(load_test_stages=[10], load_test_seconds=10)
+    run = playbook(nodes.name, *asked, book="playbooks/load_test.yml")
+    assert [run.count(f"pi{number}", "unreachable") for number in (1, 2, 3)] == [1, 0, 0]
+    assert run.text.count("10 devices, 1 message/s each, QoS 1, 10 s: passed") == 2
