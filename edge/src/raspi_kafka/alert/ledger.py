@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaException, Producer
+from tenacity import retry, retry_if_exception_type, wait_fixed
 
 from .. import kafka_client
 from .topics import ALERTS, STATE
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 TRANSACTIONAL_ID = "raspi-kafka-alerting"
 STEP_S = 5.0
+CONNECT_S = 0.02
 
 
 class LedgerError(Exception):
@@ -97,6 +99,7 @@ class Ledger:
 
     def _live(self) -> None:
         try:
+            self._connect()
             self._persist([self._open])
             content = Content([], {})
             while True:
@@ -105,6 +108,11 @@ class Ledger:
                 self._transact(content)
         except Exception as fatal:  # whatever it is, a thread that is gone would write no alert any more
             self._done.put(fatal)
+
+    @retry(retry=retry_if_exception_type(KafkaException), wait=wait_fixed(CONNECT_S))
+    def _connect(self) -> None:
+        """Wait for a broker: who asks for the coordinator without one asks again after 500 ms (librdkafka 2.16)."""
+        self._producer.list_topics(STATE, STEP_S)
 
     def _transact(self, content: Content) -> None:
         steps = [
