@@ -12,6 +12,7 @@ from kafka import TopicPartition
 from tests.hosts import cache, growing, host, mqtt, traffic
 from tests.hosts.cluster import TOPIC, Nodes
 from tests.hosts.deployed import extra
+from tests.hosts.host import as_root
 from tests.hosts.play import playbook
 
 DEVICE = "kitchen"
@@ -32,6 +33,17 @@ def committed(nodes: Nodes, ledger: Path) -> dict[TopicPartition, tuple[int, int
     """What a group has read of the one Pi: the first offset of each partition, and the next."""
     traffic.await_lines(ledger, 300)
     return growing.read_some(nodes.servers[:1])
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_dry_run_tells_what_would_be_copied_and_copies_nothing(nodes: Nodes) -> None:
+    run = playbook(nodes.name, *growing.DECLARED, "--check", "--diff", timeout=1200)
+    assert run.code == 0
+    print(run.text)
+    assert "telemetry" in run.text
+    assert growing.leaders(nodes, "telemetry") == {1: 4}
+    for number in (2, 3):
+        assert as_root(nodes.of(number), "ls -d /etc/kafka /opt/kafka 2>/dev/null || true") == ""
 
 
 def test_one_becomes_three_while_messages_flow(

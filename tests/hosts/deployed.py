@@ -13,12 +13,11 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource
 
-from . import cache, host
+from . import cache, disk, host
 from .play import Run, playbook
 from .snapshot import difference, snapshot
 
 OnPi = Callable[..., str]
-DATA = "/var/lib/kafka/data"
 
 
 @pytest.fixture
@@ -41,14 +40,10 @@ def on(pi: host.Host, set_name: str) -> OnPi:
 
 
 @pytest.fixture
-def small_disk(on: OnPi) -> Iterator[None]:
+def small_disk(pi: host.Host) -> Iterator[None]:
     """Put Kafka's records on a disk of 400 MiB, and back afterwards."""
-    on(f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA} && mount -t tmpfs -o size=400m small {DATA}")
-    on(f"cp -a {DATA}.large/. {DATA}/ && chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka")
-    try:
+    with disk.small(pi, 400):
         yield
-    finally:
-        on(f"systemctl stop kafka; umount {DATA}; rmdir {DATA}; mv {DATA}.large {DATA}; systemctl start kafka")
 
 
 def look(pi: host.Host) -> dict[str, Any]:

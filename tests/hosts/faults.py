@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import host, package, traffic
+from . import disk, host, package, traffic
 from .cluster import TOPIC, Nodes
-from .deployed import DATA, wait_until
+from .deployed import wait_until
+from .disk import DATA
 
 SECONDS = 180
-SMALL_MB = 600
+SMALL_MIB = 600
 
 
 def leader_killed(nodes: Nodes, path: Path, *, active: bool | None = None) -> float:
@@ -109,19 +110,10 @@ class Disk:
 
 @contextlib.contextmanager
 def small_disk(nodes: Nodes, node: int) -> Iterator[Disk]:
-    """Move the records of a node to a small file system, and back in the end: with all that came meanwhile."""
-    pi = nodes.of(node)
-    small = f"mkdir {DATA} && mount -t tmpfs -o size={SMALL_MB}m small {DATA}"
-    host.as_root(pi, f"systemctl stop kafka && mv {DATA} {DATA}.large && {small}")
-    move = f"chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka"
-    host.as_root(pi, f"cp -a {DATA}.large/. {DATA}/ && {move}")
-    try:
+    """Move the records of a node to a small file system, and back in the end."""
+    with disk.small(nodes.of(node), SMALL_MIB):
         nodes.await_whole()
-        yield Disk(pi)
-    finally:
-        copy = f"rm -r {DATA}.large && cp -a {DATA} {DATA}.large"
-        host.as_root(pi, f"systemctl stop kafka && {copy} && umount {DATA} && rmdir {DATA} && mv {DATA}.large {DATA}")
-        host.as_root(pi, move)
+        yield Disk(nodes.of(node))
 
 
 def is_active(pi: host.Host) -> bool:

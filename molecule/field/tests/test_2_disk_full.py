@@ -10,7 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from tests.hosts import host
-from tests.hosts.deployed import DATA
+from tests.hosts.disk import DATA
 
 MAPPED = "grep -c /opt/kafka/cds/ /proc/$(systemctl show kafka --property MainPID --value)/maps"
 NOTE = "/run/kafka/failures.json"

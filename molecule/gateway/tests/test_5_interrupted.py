@@ -6,7 +6,7 @@ import pytest
 from conftest import SET, OnPi, wait_until
 
 from tests.hosts import engine, host
-from tests.hosts.deployed import DATA
+from tests.hosts.disk import DATA
 from tests.hosts.host import as_root
 from tests.hosts.mqtt import Device, Records, connected, passwords, records
 from tests.hosts.play import playbook

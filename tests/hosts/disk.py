@@ -1,0 +1,60 @@
+"""A small disk for Kafka's records: a file system of its own, which can be full."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import host, package
+from .step import run
+
+DATA = "/var/lib/kafka/data"
+SERVE = f"chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka"
+
+
+@contextlib.contextmanager
+def small(pi: host.Host, mebibytes: int) -> Iterator[None]:
+    """Move a host's records to a file system on a loop device, and back in the end with all that came meanwhile."""
+    with loop(mebibytes) as device:
+        host.as_root(pi, f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA}")
+        mount(pi, device)
+        # Kafka takes each directory for a partition.
+        host.as_root(pi, f"rmdir {DATA}/lost+found && cp -a {DATA}.large/. {DATA}/ && {SERVE}")
+        try:
+            yield
+        finally:
+            back = f"rm -r {DATA}.large && cp -a {DATA} {DATA}.large && umount {DATA} && rmdir {DATA}"
+            host.as_root(pi, f"systemctl stop kafka; {back} && mv {DATA}.large {DATA} && {SERVE}")
+
+
+@contextlib.contextmanager
+def loop(mebibytes: int) -> Iterator[str]:
+    """Return the loop device of a new ext4 of which root keeps nothing for itself."""
+    package.ensure({"mkfs.ext4": "e2fsprogs", "losetup": "mount"})
+    with tempfile.TemporaryDirectory(prefix="raspi-kafka-disk-") as folder:
+        image = Path(folder) / "disk"
+        for command in (["truncate", f"--size={mebibytes}M", image], ["mkfs.ext4", "-q", "-m", "0", image]):
+            run(command, "there is no small disk", "look whether this machine has room for it")
+        device = as_root("losetup", "--find", "--show", image)
+        try:
+            yield device
+        finally:
+            as_root("losetup", "--detach", device)
+
+
+def mount(pi: host.Host, device: str) -> None:
+    """Mount this machine's device over the records of a host, which may have no devices itself."""
+    number = Path(device).name.removeprefix("loop")
+    found = host.inspect(pi.container)
+    assert found, f"there is no {pi.container}"
+    inside = f"mknod {device} b 7 {number} && mount {device} {DATA}; rm {device}"
+    as_root("nsenter", f"--mount=/proc/{found['State']['Pid']}/ns/mnt", "sh", "-ec", inside)
+
+
+def as_root(*command: str | Path) -> str:
+    """Run a command of this machine; return what it prints."""
+    line = package.as_root([*command])
+    return subprocess.run(line, check=True, timeout=60, capture_output=True, text=True).stdout.strip()
