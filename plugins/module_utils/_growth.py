@@ -76,6 +76,8 @@ class Progress:
     """Bytes that the copies lack."""
     away: tuple[int, ...] = ()
     """Registered brokers that take part and do not serve: their throttles cannot be taken away."""
+    blocked: tuple[int, ...] = ()
+    """Those of them, if nothing is left to do without them."""
 
     @property
     def is_done(self) -> bool:
@@ -162,14 +164,20 @@ def told_of_others(name: str, topic: Topic) -> str:
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:
     """The partitions of a topic that may be placed, and why others wait although they have too few replicas.
 
-    While a broker is down only those with too few are: what is even without it would be uneven when it is back.
+    While a broker is down only those with too few are: what is even without it would be uneven when it is back. One
+    that was unregistered and is not in the inventory never is. Kafka keeps it among the replicas until they are moved.
     """
     aim, others = wish.aims[name], moved_by_others(cluster.topics[name])
+    known = cluster.fenced.keys() | set(wish.brokers)
     partitions = [
-        Partition(name, number, placed.replicas, aim, cluster.size(name, number))
+        Partition(name, number, tuple(filter(known.__contains__, placed.replicas)), aim, cluster.size(name, number))
         for number, placed in cluster.topics[name].partitions.items()
         if number not in others
     ]
+    lost = [one.number for one in partitions if not one.replicas]
+    if lost:
+        why = f"No broker is left that had partition {listed(lost)} of topic {name}: their records are gone."
+        return f"{why} Delete the topic, and run the play again.", []
     thin = [one for one in partitions if len(one.replicas) < aim]
     if aim > len(up):
         down = listed(set(wish.brokers) - set(up))
@@ -227,13 +235,16 @@ def progress(cluster: Cluster, marks: Mapping[str, Mark]) -> Progress:
         if number in cluster.topics[name].partitions
     ]
     touched = [cluster.topics[name].partitions[number] for name, mark in marks.items() for number in numbers(mark)]
+    left = [placed for placed in touched if not placed.is_in_sync]
+    away = tuple(sorted(broker for broker in named(marks) if cluster.fenced.get(broker)))
     return Progress(
-        left=sum(not placed.is_in_sync for placed in touched),
+        left=len(left),
         partitions=len(touched),
         copied=sum(copy for _source, copy in sizes),
         least=sum(source for source, _copy in sizes),
         missing=sum(max(0, source - copy) for source, copy in sizes),
-        away=tuple(sorted(broker for broker in named(marks) if cluster.fenced.get(broker))),
+        away=away,
+        blocked=away if all(placed.lacks and placed.lacks <= set(away) for placed in left) else (),
     )
 
 

@@ -71,9 +71,14 @@ class Placed:
         return frozenset(self.replicas) - self.adding | self.removing
 
     @property
+    def lacks(self) -> frozenset[int]:
+        """The brokers that are to have it, and are not in sync."""
+        return frozenset(self.replicas) - self.isr
+
+    @property
     def is_in_sync(self) -> bool:
         """Whether it is where it shall be, with all that it had."""
-        return not self.moves and self.isr >= set(self.replicas)
+        return not self.moves and not self.lacks
 
 
 @dataclass(frozen=True)
@@ -143,9 +148,11 @@ def check_addresses(brokers: list[dict[str, t.Any]]) -> None:
 
 
 def topics_of(admin: KafkaAdminClient) -> dict[str, Topic]:
+    # What has ended between the two answers is described in one way or the other.
+    moving = admin.list_partition_reassignments()
     described = admin.describe_topics()
     configs = describe_configs(admin, TOPIC, [topic["name"] for topic in described], keys=TOPIC_KEYS)
-    moving = admin.list_partition_reassignments()
+    moving |= admin.list_partition_reassignments()
     under_way = {(key.topic, key.partition): move for key, move in moving.items()}
     return {topic["name"]: topic_of(topic, configs[topic["name"]], under_way) for topic in described}
 

@@ -16,7 +16,8 @@ description:
     restarted. Which is which the broker itself says.
   - A dynamic config wins over the file also after a restart. So the module remembers on the host which ones it has set,
     sets them anew where the file changes once more, and takes back those that the file does not have any more.
-  - A key that somebody has set otherwise as a dynamic config, for this broker or for all, is left as it is and named.
+  - A key that somebody has set otherwise as a dynamic config of this broker is left as it is and named. So is one that
+    has changed and is set otherwise for all brokers.
 author: raspi.kafka contributors (@raspi-kafka)
 extends_documentation_fragment:
   - raspi.kafka._kafka
@@ -172,7 +173,8 @@ def plan(keys: Mapping[str, Key]) -> Plan:
         if key.changed and not key.can_be_set:
             todo.restart_instead(name, key.mine and key.set_here)
         elif key.set_by_others:
-            if key.changed and not key.in_force:
+            # One of this broker alone may be this module's own, of a card that is gone.
+            if (key.changed or (key.set_here and not key.entry.sensitive)) and not key.in_force:
                 todo.overruled[name] = key.entry.value
         elif key.changed and not key.in_force:
             todo.changes[name] = key.wanted
@@ -253,7 +255,7 @@ class Broker:
 
 
 def keys_of(params: Mapping[str, t.Any], entries: Mapping[str, ConfigEntry], mine: Iterable[str]) -> dict[str, Key]:
-    """Each key that may have something to do."""
+    """Each key of the file, and what has changed or was set before."""
     wanted = properties(Path(params["path"]).read_text(encoding="latin-1"))
     return {
         name: Key(
@@ -263,7 +265,7 @@ def keys_of(params: Mapping[str, t.Any], entries: Mapping[str, ConfigEntry], min
             mine=name in mine,
             fixed=name in params["fixed"],
         )
-        for name in sorted({*params["changed"], *mine})
+        for name in sorted({*wanted, *params["changed"], *mine})
     }
 
 
@@ -292,8 +294,6 @@ def apply(broker: Broker, todo: Plan, mine: Iterable[str], params: Mapping[str, 
 def work(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     mine = remembered(Path(params["record"]))
-    if not mine and not params["changed"]:
-        return {"changed": False, "actions": [], "restart": [], "refused": {}, "overruled": {}}
     with admin_client(params) as admin:
         broker = Broker(admin, params["node_id"])
         keys = keys_of(params, broker.read(), mine)

@@ -150,8 +150,9 @@ def await_in_sync(look: Callable[[], Topics], params: Mapping[str, t.Any]) -> fl
         if now - moved >= params["patience"] or now - began >= params["limit"]:
             raise ExpectedError(
                 f"Broker {params['node_id']} was restarted, and its replicas of {names(left)} are not in sync after "
-                f"{now - began:.0f} s, the last {now - moved:.0f} s of them without progress. Look at its log and at "
-                "the network between the brokers; no other node should be restarted before.",
+                f"{now - began:.0f} s, the last {now - moved:.0f} s of them without one more. If their sizes grow "
+                "(kafka log-dirs --describe), it copies: run the play again later. Else look at its log and at the "
+                "network between the brokers; no other node should be restarted before.",
                 reason="no_progress",
                 behind=left,
             )

@@ -164,8 +164,14 @@ idle:
   description: Whether nothing came nearer in this slice of the wait.
   returned: success
   type: bool
+blocked:
+  description: Brokers that do not serve, if nothing is left to do without them.
+  returned: success
+  type: list
+  elements: int
+  sample: [3]
 idle_limit:
-  description: As O(patience).
+  description: As O(patience); a fifth of it where RV(blocked) names brokers.
   returned: success
   type: int
 limit:
@@ -393,15 +399,31 @@ def grow(admin: KafkaAdminClient, cluster: Cluster, growth: Growth, params: Mapp
     """Begin, wait for a slice of time, and finish if all is copied."""
     begin(admin, cluster, growth, params)
     reached, idle = attend(admin, growth, params)
+    waits_for = (
+        f"{mib(reached.copied)} of {mib(reached.least)} copied, {reached.left} of "
+        f"{counted(reached.partitions, 'partition')} left"
+        f"{', and the throttle of broker ' * bool(reached.away)}{listed(reached.away)}"
+    )
     return {
         "done": reached.is_done and finish(admin, growth, params),
-        "waits_for": (
-            f"{mib(reached.copied)} of {mib(reached.least)} copied, {reached.left} of "
-            f"{counted(reached.partitions, 'partition')} left"
-            f"{', and the throttle of broker ' * bool(reached.away)}{listed(reached.away)}"
-        ),
+        "waits_for": waits_for,
         "idle": idle,
         "bytes": {"copied": reached.copied, "least": reached.least, "ratio": reached.ratio},
+        **(told_of_blocked(growth, reached, waits_for) if reached.blocked else {}),
+    }
+
+
+def told_of_blocked(growth: Growth, reached: Progress, waits_for: str) -> Described:
+    """What is true if brokers that do not serve do not come back soon."""
+    sentence = (
+        f"The copies wait for broker {listed(reached.blocked)}, which does not serve: {waits_for}. Until they are "
+        f"there, min.insync.replicas stays as low as it was before for topics {', '.join(sorted(growth.marks))}."
+    )
+    return {
+        "blocked": list(reached.blocked),
+        "complete": False,
+        "waiting": [*growth.waiting.values(), sentence],
+        "waiting_topics": sorted({*growth.waiting, *growth.marks}),
     }
 
 
@@ -454,11 +476,14 @@ def work(module: AnsibleModule) -> Described:
             "done": True,
             "waits_for": "",
             "idle": False,
+            "blocked": [],
             "bytes": {"copied": 0, "least": growth.bytes_to_copy, "ratio": 1.0},
         }
         if growth.marks and not module.check_mode:
             result |= grow(admin, cluster, growth, params)
-    return {**result, "idle_limit": params["patience"], "limit": params["limit"], "remedy": REMEDY}
+    # A broker that is being started is back by then; for one without power nobody waits so long as for a slow copy.
+    idle_limit = params["patience"] // 5 if result["blocked"] else params["patience"]
+    return {**result, "idle_limit": idle_limit, "limit": params["limit"], "remedy": REMEDY}
 
 
 def main() -> None:

@@ -1810,6 +1810,30 @@ MUTATIONS = [
         "plugins/module_utils/_growth.py",
         "plugins/module_utils/test_growth_plan.py",
         (
+            "a replica on a broker that was unregistered counts for ever",
+            "test_a_replica_on_a_broker_that_was_unregistered_is_given_to_another_one",
+            "tuple(filter(known.__contains__, placed.replicas))",
+            "placed.replicas",
+        ),
+        (
+            "what an old Kafka does not tell of counts as unregistered",
+            "test_one_that_is_in_the_inventory_and_not_registered_may_come_back",
+            "cluster.fenced.keys() | set(wish.brokers)",
+            "cluster.fenced.keys()",
+        ),
+        (
+            "lost records are replaced by none",
+            "test_records_of_which_no_broker_is_left_are_told_and_not_replaced_by_nothing",
+            "if not one.replicas]",
+            "if False]",
+        ),
+        (
+            "a run ends while copies are made",
+            "test_nothing_is_left_to_do_without_a_broker_that_does_not_serve[others are copied]",
+            "placed.lacks and placed.lacks <= set(away)",
+            "placed.lacks & set(away)",
+        ),
+        (
             "writers wait for copies",
             "test_what_more_replicas_would_refuse_is_lowered_meanwhile",
             "    lowered = min([",
@@ -1866,8 +1890,8 @@ MUTATIONS = [
         (
             "a copy that is not in sync counts as done",
             "test_a_copy_that_is_not_in_sync_is_left_to_do",
-            "left=sum(not placed.is_in_sync for placed in touched)",
-            "left=sum(placed.moves for placed in touched)",
+            "for placed in touched if not placed.is_in_sync]",
+            "for placed in touched if placed.moves]",
         ),
         (
             "writers that are faster than copies count as progress",
@@ -1898,6 +1922,12 @@ MUTATIONS = [
         "plugins/module_utils/_replicas.py",
         "plugins/module_utils/test_replicas.py",
         (
+            "a move that has just ended is taken for none",
+            "test_what_has_just_ended_to_move_may_be_described_as_it_was_before",
+            "    moving = admin.list_partition_reassignments()\n    described",
+            "    moving = {}\n    described",
+        ),
+        (
             "a replica that a partition leaves is one that it shall have",
             "test_a_partition_that_moves_is_told_as_it_will_be_and_as_it_was",
             'for broker in move["replicas"] if broker not in removing)',
@@ -1906,7 +1936,7 @@ MUTATIONS = [
         (
             "a replica that is behind is in sync",
             "test_a_replica_that_is_behind_is_not_in_sync",
-            "return not self.moves and self.isr >= set(self.replicas)",
+            "return not self.moves and not self.lacks",
             "return not self.moves",
         ),
         (
@@ -4088,6 +4118,12 @@ MUTATIONS = [
             "",
         ),
         (
+            "what a lost card has set is named only with a change",
+            "test_what_is_set_here_and_nobody_remembers_is_named_whether_it_has_changed_or_not",
+            "if (key.changed or (key.set_here and not key.entry.sensitive)) and",
+            "if key.changed and",
+        ),
+        (
             "what somebody else has set is set anew",
             "test_what_somebody_else_has_set_is_kept_and_named_where_it_differs[2]",
             "or (self.set_here and not self.mine)",
@@ -6163,6 +6199,16 @@ MUTATIONS = [
             "test_a_device_whose_name_is_no_level_of_a_topic_is_refused",
             "if not device or set(device)",
             "if False and set(device)",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/simulate/worker.py",
+        "edge/test_simulate_worker.py",
+        (
+            "a run goes on whose parent has just died",
+            "test_without_a_parent_the_run_ends[gone since the look at it]",
+            "contextlib.suppress(BrokenPipeError)",
+            "contextlib.suppress()",
         ),
     ),
     *of(

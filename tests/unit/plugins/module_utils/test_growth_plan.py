@@ -107,6 +107,30 @@ def test_a_broker_that_has_only_topics_which_are_not_named_is_no_reason() -> Non
     assert not grown(cluster(a=topic(at(1, 2), at(2, 1)), b=topic(at(3))), a=2).placed
 
 
+# --- brokers that are gone for ever
+
+
+def test_a_replica_on_a_broker_that_was_unregistered_is_given_to_another_one() -> None:
+    """Kafka keeps it among the replicas, where it would count for ever."""
+    found = grown(cluster(a=topic(replace(at(1, 2, 9), isr=frozenset({1, 2})))), a=3)
+    assert sorted(found.placed["a", 0]) == [1, 2, 3]
+    assert found.bytes_to_copy == MIB
+    assert found.waiting == {}
+
+
+def test_one_that_is_in_the_inventory_and_not_registered_may_come_back() -> None:
+    """Kafka before 4.0 does not tell of brokers that are down (KIP-1073)."""
+    there = cluster({3}, a=topic(replace(at(1, 3), isr=frozenset({1})), at(2, 1)))
+    found = grown(replace(there, fenced={1: False, 2: False}), a=2)
+    assert (found.placed, found.waiting) == ({}, {})
+
+
+def test_records_of_which_no_broker_is_left_are_told_and_not_replaced_by_nothing() -> None:
+    found = grown(cluster(a=topic(replace(at(9), isr=frozenset()), at(1))), a=2)
+    assert found.placed == {}
+    assert found.waiting["a"].startswith("No broker is left that had partition 0 of topic a: their records are gone.")
+
+
 # --- brokers that do not serve
 
 
@@ -249,6 +273,25 @@ def test_a_growth_is_not_done_while_a_broker_is_away_that_takes_part() -> None:
     assert progress(cluster(**there), {"a": ALL}).is_done
     turned = Mark(frozenset({(0, 3)}), frozenset())
     assert progress(cluster({3}, a=topic(at(1, 2), mark=turned)), {"a": turned}).is_done
+
+
+@pytest.mark.parametrize(
+    ("placed", "down", "blocked"),
+    [
+        (replace(at(1, 2, 3), isr=frozenset({1, 2})), {3}, (3,)),
+        (at(1, 2, 3), {3}, (3,)),
+        (moving(1, 2, 3, adding={3}), {3}, (3,)),
+        # 2 serves, and its copy goes on.
+        (moving(1, 2, 3, adding={2, 3}), {3}, ()),
+        (replace(at(1, 2, 3), isr=frozenset({1, 2})), set(), ()),
+        (moving(1, 2, adding=set(), removing={3}), {3}, ()),
+    ],
+    ids=["behind", "throttled", "being copied", "others are copied", "it serves", "about to be removed"],
+)
+def test_nothing_is_left_to_do_without_a_broker_that_does_not_serve(
+    placed: Placed, down: set[int], blocked: tuple[int, ...]
+) -> None:
+    assert progress(cluster(down, a=topic(placed, mark=ALL)), {"a": ALL}).blocked == blocked
 
 
 def test_a_topic_that_is_gone_is_not_waited_for() -> None:

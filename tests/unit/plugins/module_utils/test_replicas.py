@@ -26,6 +26,7 @@ from ansible_collections.raspi.kafka.plugins.module_utils._replicas import (
     without_copies,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._throttle import LEADERS, MIN_ISR, NO_BROKER, Mark
+from kafka import TopicPartition
 from kafka.errors import ClusterAuthorizationFailedError
 from kafka.protocol.admin import (
     AlterPartitionReassignmentsResponse,
@@ -104,6 +105,18 @@ def test_the_size_of_a_partition_is_that_of_its_leader() -> None:
     assert Cluster({1: False, 2: False}, topics, sizes, {}, {}).size("a", 0) == 5
     assert Cluster({1: True, 2: False}, topics, {(2, "a", 0): 7}, {}, {}).size("a", 0) == 7
     assert Cluster({1: True}, topics, {}, {}, {}).size("a", 0) == 0
+
+
+def test_what_has_just_ended_to_move_may_be_described_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes it for a partition that rests would plan with a replica that it is about to lose."""
+    moves = iter([{TopicPartition("a", 0): under_way([3, 2, 1], [3], [1])}, {}])
+    admin = SimpleNamespace(
+        list_partition_reassignments=lambda: next(moves),
+        describe_topics=lambda: [{"name": "a", "is_internal": False, "partitions": [described(3, 2, 1)]}],
+    )
+    monkeypatch.setattr(_replicas, "describe_configs", lambda *_all, **_more: {"a": {MIN_ISR: entry("2", DEFAULT)}})
+    placed = _replicas.topics_of(admin)["a"].partitions[0]
+    assert (placed.moves, placed.replicas) == (True, (3, 2))
 
 
 def test_brokers_that_share_an_address_cannot_be_asked_each_for_itself() -> None:

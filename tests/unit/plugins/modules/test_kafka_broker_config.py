@@ -87,7 +87,13 @@ def test_what_was_set_before_and_is_in_the_file_since_a_restart_stays() -> None:
 def test_what_somebody_else_has_set_is_kept_and_named_where_it_differs(source: int) -> None:
     assert planned("3", entry("5", source)) == Plan(overruled={"k": "5"})
     assert planned("3", entry("3", source)) == Plan()
-    assert planned("3", entry("5", source), changed=False) == Plan()
+
+
+def test_what_is_set_here_and_nobody_remembers_is_named_whether_it_has_changed_or_not() -> None:
+    """A new card has the configs of the old one, which the quorum keeps, and not the record of who has set them."""
+    assert planned("3", entry("5", DYNAMIC), changed=False) == Plan(overruled={"k": "5"})
+    assert planned("3", entry("5", DYNAMIC_DEFAULT), changed=False) == Plan()
+    assert planned("3", entry(None, DYNAMIC, sensitive=True), changed=False) == Plan()
 
 
 def test_what_is_set_for_all_brokers_is_kept_though_it_was_set_here_before() -> None:
@@ -219,10 +225,13 @@ def test_a_dry_run_asks_and_sets_nothing(monkeypatch: pytest.MonkeyPatch, host: 
     assert not (tmp_path / "dynamic.json").exists()
 
 
-def test_without_a_change_nobody_is_asked(monkeypatch: pytest.MonkeyPatch, host: Any) -> None:
+def test_without_a_change_the_broker_is_asked_what_overrules_the_file(
+    monkeypatch: pytest.MonkeyPatch, host: Any
+) -> None:
     broker = Broker(monkeypatch)
-    monkeypatch.setattr(kafka_broker_config, "admin_client", None)
-    assert not host("threads=2\n")["changed"]
+    broker.dynamic = {"threads": "5"}
+    result = host("threads=2\n")
+    assert (result["changed"], result["overruled"]) == (False, {"threads": "5"})
     assert broker.sent == []
 
 
