@@ -23,7 +23,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 from kafka.protocol.admin import DescribeClusterRequest
 
-from .conftest import SECONDS_TO_START, free_ports, stop, storage_tool, wait_for
+from .conftest import SECONDS_TO_START, free_ports, java, stop, storage_tool, wait_for
 
 JVM = ("-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 PROPERTIES = """\
@@ -159,6 +159,12 @@ class Nodes:
         """End some nodes in order, one after another."""
         for node in nodes:
             stop(self.processes.pop(node))
+
+    def unregister(self, node: int) -> None:
+        """Let the others forget a broker that is down for ever."""
+        arguments = ["unregister", "--bootstrap-server", self.servers[0], "--id", str(node)]
+        command = java(self.class_path, "org.apache.kafka.tools.ClusterTool", *arguments)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def wait_until_serving(self, *nodes: int, seconds: float = SECONDS_TO_START) -> None:
         """Wait until each of some nodes is a broker that is not fenced, as itself says."""

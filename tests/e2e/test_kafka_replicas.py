@@ -328,3 +328,41 @@ def test_a_topic_waits_for_a_broker_that_is_down(nodes: Nodes, topic: str) -> No
     nodes.wait_until_serving(3)
     assert replicas(nodes, topic)["complete"]
     assert_grown(nodes, topic)
+
+
+def test_copies_that_wait_for_a_broker_alone_are_told_and_ended_when_it_is_back(nodes: Nodes, topic: str) -> None:
+    fill(nodes, topic, 6)
+    given = options(nodes, topic, throttle=MIB // 4)
+    assert not run("kafka_replicas", nodes.server(1), **given)["done"]
+    nodes.kill(3)
+    until(nodes, lambda found: found.fenced[3])
+    given["throttle"] = FAST
+    deployed.wait_until(
+        lambda: run("kafka_replicas", nodes.server(1), **given)["blocked"], SECONDS, "all but 3 are copied"
+    )
+    result = run("kafka_replicas", nodes.server(1), **given)
+    assert (result["done"], result["blocked"], result["complete"]) == (False, [3], False)
+    assert result["waiting_topics"] == [topic]
+    assert result["waiting"][0].startswith("The copies wait for broker 3, which does not serve: ")
+    nodes.start(3)
+    nodes.wait_until_serving(3)
+    assert replicas(nodes, topic)["complete"]
+    assert_grown(nodes, topic)
+
+
+def test_replicas_of_a_broker_that_was_taken_out_are_given_to_another_one(nodes: Nodes, topic: str) -> None:
+    """Kafka keeps them where they are: each would count for ever, though nobody has it."""
+    two = {"name": topic, "replication_factor": 2}
+    with nodes.admin() as admin:
+        move(admin, {(topic, number): (1, 3) for number in range(3)}, 5000)
+    until(nodes, lambda found: all(one.is_in_sync for one in found.topics[topic].partitions.values()))
+    nodes.kill(3)
+    until(nodes, lambda found: found.fenced[3])
+    nodes.unregister(3)
+    gone = until(nodes, lambda found: 3 not in found.fenced)
+    assert {one.replicas for one in gone.topics[topic].partitions.values()} == {(1, 3)}
+    result = replicas(nodes, two, brokers=[1, 2], replication_factor=2)
+    assert (result["changed"], result["complete"], result["waiting"]) == (True, True, [])
+    found = looked(nodes)
+    assert {frozenset(one.isr) for one in found.topics[topic].partitions.values()} == {frozenset({1, 2})}
+    assert not replicas(nodes, two, brokers=[1, 2], replication_factor=2)["changed"]
