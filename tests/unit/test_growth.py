@@ -78,6 +78,16 @@ def test_where_replicas_cannot_be_had_no_other_host_goes_further(tmp_path: Path)
     assert all(f"{name} goes no further, since pi1 could not give the topics" in said for name in ("pi2", "pi3"))
 
 
+def test_copies_that_wait_for_a_broker_which_does_not_serve_stop_nobody(tmp_path: Path) -> None:
+    told = {**UNDER_WAY, "complete": False, "idle": True, "idle_limit": 0, "blocked": [3]}
+    hosts, said = grown(tmp_path, told)
+    assert given(hosts, "kafka_replicas"), said
+    assert given(hosts, "kafka_cluster_config") == {}
+    assert said.count("failed=0") == said.count("failed=") > 0
+    hosts, said = grown(tmp_path / "other", {**told, "blocked": []})
+    assert " s have passed. Look." in said
+
+
 def test_it_is_said_how_far_the_copies_are(tmp_path: Path) -> None:
     hosts, said = grown(tmp_path, UNDER_WAY, UNDER_WAY, DONE)
     assert len(given(hosts, "kafka_replicas")["pi1"]) == 3, said
