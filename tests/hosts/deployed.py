@@ -42,7 +42,7 @@ def on(pi: host.Host, set_name: str) -> OnPi:
 @pytest.fixture
 def small_disk(pi: host.Host) -> Iterator[None]:
     """Put Kafka's records on a disk of 400 MiB, and back afterwards."""
-    with disk.small(pi, 400):
+    with disk.small(pi, 400, forget=True):
         yield
 
 

@@ -16,8 +16,11 @@ SERVE = f"chown kafka:kafka {DATA} && chmod 750 {DATA} && systemctl start kafka"
 
 
 @contextlib.contextmanager
-def small(pi: host.Host, mebibytes: int) -> Iterator[None]:
-    """Move a host's records to a file system on a loop device, and back in the end with all that came meanwhile."""
+def small(pi: host.Host, mebibytes: int, *, forget: bool = False) -> Iterator[None]:
+    """Move a host's records to a file system on a loop device, and back in the end with all that came meanwhile.
+
+    :param forget: give the host back what it had before in place of that, which a node of a cluster must not do.
+    """
     with loop(mebibytes) as device:
         host.as_root(pi, f"systemctl stop kafka && mv {DATA} {DATA}.large && mkdir {DATA}")
         mount(pi, device)
@@ -26,8 +29,9 @@ def small(pi: host.Host, mebibytes: int) -> Iterator[None]:
         try:
             yield
         finally:
-            back = f"rm -r {DATA}.large && cp -a {DATA} {DATA}.large && umount {DATA} && rmdir {DATA}"
-            host.as_root(pi, f"systemctl stop kafka; {back} && mv {DATA}.large {DATA} && {SERVE}")
+            keep = "true" if forget else f"rm -r {DATA}.large && cp -a {DATA} {DATA}.large"
+            back = f"umount {DATA} && rmdir {DATA} && mv {DATA}.large {DATA}"
+            host.as_root(pi, f"systemctl stop kafka; {keep} && {back} && {SERVE}")
 
 
 @contextlib.contextmanager
