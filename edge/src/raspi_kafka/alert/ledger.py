@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 TRANSACTIONAL_ID = "raspi-kafka-alerting"
 STEP_S = 5.0
-CONNECT_S = 0.02
+LOOK_S = 0.02
 
 
 class LedgerError(Exception):
@@ -57,6 +57,7 @@ class Ledger:
 
     def __init__(self, servers: tuple[str, ...], on_error: Callable[[KafkaError], None]) -> None:
         self.busy = True
+        self._wait = False
         self._work: queue.SimpleQueue[Content] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Content | Exception] = queue.SimpleQueue()
         self._producer = Producer(
@@ -76,9 +77,14 @@ class Ledger:
         )
         threading.Thread(target=self._live, name="ledger", daemon=True).start()
 
-    def write(self, content: Content) -> None:
-        """Begin a transaction."""
+    def write(self, content: Content, *, wait: bool = False) -> None:
+        """Begin a transaction.
+
+        :param wait: Kafka was away. A broker takes connections before it is a coordinator, and a producer that is told
+            so asks again after 500 ms (librdkafka 2.16).
+        """
         self.busy = True
+        self._wait = wait
         self._work.put(content)
 
     def written(self) -> Content | None:
@@ -99,20 +105,25 @@ class Ledger:
 
     def _live(self) -> None:
         try:
-            self._connect()
+            self._find_leader()
             self._persist([self._open])
             content = Content([], {})
             while True:
                 self._done.put(content)
                 content = self._work.get()
+                if self._wait:
+                    self._find_leader()
                 self._transact(content)
         except Exception as fatal:  # whatever it is, a thread that is gone would write no alert any more
             self._done.put(fatal)
 
-    @retry(retry=retry_if_exception_type(KafkaException), wait=wait_fixed(CONNECT_S))
-    def _connect(self) -> None:
-        """Wait for a broker: who asks for the coordinator without one asks again after 500 ms (librdkafka 2.16)."""
-        self._producer.list_topics(STATE, STEP_S)
+    @retry(retry=retry_if_exception_type(KafkaException), wait=wait_fixed(LOOK_S))
+    def _find_leader(self) -> None:
+        """Wait for a connection, and until the state has a leader: the coordinator is there then too."""
+        found = self._producer.list_topics(STATE, STEP_S).topics[STATE]
+        for each in (found, *found.partitions.values()):
+            if each.error:
+                raise KafkaException(each.error)
 
     def _transact(self, content: Content) -> None:
         steps = [
