@@ -494,20 +494,22 @@ def test_a_host_without_a_node_is_refused_before_anything_is_restarted(tmp_path:
 # --- settings that a running broker takes
 
 
-def served(root: Path, changed: list[str], name: str = "pi1", **answer: Any) -> tuple[Host, str]:
+def served(
+    root: Path, changed: list[str], *more: str, name: str = "pi1", written: tuple[str, ...] = (), **answer: Any
+) -> tuple[Host, str]:
     """Start a node whose files differ from what it was started with; returns it and what was said."""
     told = {
         "command": [{"rc": 0, "stdout": json.dumps(changed), "stderr": ""}],
         "unit_started": [{"done": True, "active": True}],
         "kafka_broker_config": [{"actions": [], "restart": [], "overruled": {}, **answer}],
     }
-    ready = {"__kraft_broker_written": {"changed_paths": []}}
+    ready = {"__kraft_broker_written": {"changed_paths": list(written)}}
     one, other = pi(root, "pi1", 1, told, **ready), pi(root, "c2", 2, told, **ready)
     say = {"ansible.builtin.debug": {"msg": "needed: {{ kraft_broker_restart_needed | to_json }}"}}
     warn = {"ansible.builtin.debug": {"msg": "{{ kraft_broker_warnings | default([]) | join }}"}}
     role = {"ansible.builtin.import_role": {"name": ROLE, "tasks_from": "service"}}
     (root / "book.yml").write_text(json.dumps([{"hosts": name, "gather_facts": True, "tasks": [role, say, warn]}]))
-    _code, said = run(root, inventory(brokers=[one], controllers=[one, other]), book=str(root / "book.yml"))
+    _code, said = run(root, inventory(brokers=[one], controllers=[one, other]), *more, book=str(root / "book.yml"))
     return {"pi1": one, "c2": other}[name], said.replace('\\"', '"')
 
 
@@ -526,6 +528,12 @@ def test_what_it_does_not_take_and_what_is_no_setting_need_one(tmp_path: Path) -
     changed = [f"{FILE}:num.io.threads", f"{FILE}:queued.max.requests", "/etc/kafka/log4j2.yaml"]
     _one, said = served(tmp_path, changed, restart=["queued.max.requests"])
     assert 'needed: ["/etc/kafka/log4j2.yaml", "queued.max.requests"]' in said
+
+
+def test_a_dry_run_tells_that_a_changed_file_needs_a_restart(tmp_path: Path) -> None:
+    one, said = served(tmp_path, [], "--check", written=(FILE, "/etc/kafka/identity.json"))
+    assert f'needed: ["{FILE}"]' in said
+    assert one.given("kafka_broker_config") == []
 
 
 def test_a_broker_that_has_other_listeners_now_is_not_asked_and_restarted(tmp_path: Path) -> None:
