@@ -35,6 +35,9 @@ class Wish:
 
     aims: Mapping[str, int]
     brokers: tuple[int, ...]
+    named: bool = True
+    """Whether somebody has named the brokers, so that one which is not among them and not registered is gone. Kafka
+    before 4.0 does not tell of brokers that are merely down (KIP-1073)."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,13 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
     waiting, partitions = {}, []
     for name in sorted(wish.aims.keys() & cluster.topics.keys()):
         sentence, its = candidates(cluster, name, wish, up)
-        sentences = [one for one in (sentence, told_of_others(name, cluster.topics[name])) if one]
+        others = (told_of_others(name, cluster.topics[name]), told_of_lost(name, cluster, wish))
+        sentences = [one for one in (sentence, *others) if one]
         waiting |= {name: " ".join(sentences)} if sentences else {}
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     placed = place(partitions, up) if is_left(cluster, partitions) or has_grown(cluster, partitions, up) else {}
+    placed = {**{one.key: one.replicas for one in partitions if one.replicas != replicas_of(cluster, one)}, **placed}
     added = dict(moves_by_topic(cluster, partitions, placed))
     found = {name: mark_for(cluster.topics[name], its) for name, its in added.items()}
     return Growth(
@@ -161,23 +166,41 @@ def told_of_others(name: str, topic: Topic) -> str:
     return f"{counted(len(others), 'partition')} of topic {name} wait until somebody else has moved them."
 
 
+def told_of_lost(name: str, cluster: Cluster, wish: Wish) -> str:
+    """Partitions of which no broker is left."""
+    placed = cluster.topics[name].partitions
+    lost = {number: one.replicas for number, one in placed.items() if not known(one.replicas, cluster, wish)}
+    if not lost:
+        return ""
+    brokers = {broker for replicas in lost.values() for broker in replicas}
+    return (
+        f"Nobody has partition {listed(lost)} of topic {name}, since broker {listed(brokers)} was taken out of the "
+        "cluster. Bring it back with its disk, or, if that is gone, delete the topic."
+    )
+
+
+def replicas_of(cluster: Cluster, one: Partition) -> Replicas:
+    """What Kafka counts as its replicas."""
+    return cluster.topics[one.topic].partitions[one.number].replicas
+
+
+def known(replicas: Replicas, cluster: Cluster, wish: Wish) -> Replicas:
+    """Without brokers that were unregistered: Kafka keeps them among the replicas until these are moved."""
+    return tuple(each for each in replicas if not wish.named or each in cluster.fenced or each in wish.brokers)
+
+
 def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[str, list[Partition]]:
     """The partitions of a topic that may be placed, and why others wait although they have too few replicas.
 
-    While a broker is down only those with too few are: what is even without it would be uneven when it is back. One
-    that was unregistered and is not in the inventory never is. Kafka keeps it among the replicas until they are moved.
+    While a broker is down only those with too few are: what is even without it would be uneven when it is back. What
+    only brokers had that are gone is left alone: another one would have it without its records.
     """
     aim, others = wish.aims[name], moved_by_others(cluster.topics[name])
-    known = cluster.fenced.keys() | set(wish.brokers)
     partitions = [
-        Partition(name, number, tuple(filter(known.__contains__, placed.replicas)), aim, cluster.size(name, number))
+        Partition(name, number, known(placed.replicas, cluster, wish), aim, cluster.size(name, number))
         for number, placed in cluster.topics[name].partitions.items()
-        if number not in others
+        if number not in others and known(placed.replicas, cluster, wish)
     ]
-    lost = [one.number for one in partitions if not one.replicas]
-    if lost:
-        why = f"No broker is left that had partition {listed(lost)} of topic {name}: their records are gone."
-        return f"{why} Delete the topic, and run the play again.", []
     thin = [one for one in partitions if len(one.replicas) < aim]
     if aim > len(up):
         down = listed(set(wish.brokers) - set(up))
@@ -283,7 +306,8 @@ def describe_topic(name: str, changes: list[tuple[Partition, Replicas]]) -> list
     actions = []
     raised = [(one, new) for one, new in changes if len(new) > len(one.replicas)]
     moved = [(one, new) for one, new in changes if len(new) == len(one.replicas) and copies(one, new)]
-    turned = [one for one, new in changes if not copies(one, new)]
+    turned = [one for one, new in changes if not copies(one, new) and new != one.replicas]
+    rid = [one for one, new in changes if new == one.replicas]
     if raised:
         had, has = sorted({len(one.replicas) for one, _new in raised}), max(len(new) for _one, new in raised)
         actions.append(
@@ -295,6 +319,8 @@ def describe_topic(name: str, changes: list[tuple[Partition, Replicas]]) -> list
         actions.append(f"move {counted(number, 'replica')} of topic {name} ({mib(weight(moved))} to copy)")
     if turned:
         actions.append(f"let another replica lead {counted(len(turned), 'partition')} of topic {name}")
+    if rid:
+        actions.append(f"take brokers that are gone out of {counted(len(rid), 'partition')} of topic {name}")
     return actions
 
 

@@ -170,6 +170,12 @@ blocked:
   type: list
   elements: int
   sample: [3]
+blocked_topics:
+  description: The topics of which copies wait for RV(blocked), by name. Their C(min.insync.replicas) may be lowered.
+  returned: where RV(blocked) names brokers
+  type: list
+  elements: str
+  sample: [telemetry]
 idle_limit:
   description: As O(patience); a fifth of it where RV(blocked) names brokers.
   returned: success
@@ -206,11 +212,13 @@ from ansible_collections.raspi.kafka.plugins.module_utils._growth import (
     Wish,
     counted,
     describe,
+    known,
     listed,
     mib,
     plan,
     progress,
     replicas_by_topic,
+    replicas_of,
     throttled_brokers,
 )
 from ansible_collections.raspi.kafka.plugins.module_utils._kafka import (
@@ -328,7 +336,7 @@ def missing_copies(cluster: Cluster) -> list[tuple[int, int]]:
 def wish_of(params: Mapping[str, t.Any], cluster: Cluster) -> Wish:
     aims = {name: params["replication_factor"] for name, topic in cluster.topics.items() if topic.internal}
     aims |= {topic["name"]: topic["replication_factor"] or params["replication_factor"] for topic in params["topics"]}
-    return Wish(aims, tuple(sorted(params["brokers"] or cluster.fenced)))
+    return Wish(aims, tuple(sorted(params["brokers"] or cluster.fenced)), named=bool(params["brokers"]))
 
 
 def foreseen(cluster: Cluster, wish: Wish) -> Cluster:
@@ -423,7 +431,7 @@ def told_of_blocked(growth: Growth, reached: Progress, waits_for: str) -> Descri
         "blocked": list(reached.blocked),
         "complete": False,
         "waiting": [*growth.waiting.values(), sentence],
-        "waiting_topics": sorted({*growth.waiting, *growth.marks}),
+        "blocked_topics": sorted(growth.marks),
     }
 
 
@@ -449,12 +457,15 @@ def told(cluster: Cluster, growth: Growth, wish: Wish, params: Mapping[str, t.An
             name
             for name, topic in cluster.topics.items()
             if name not in wish.aims
-            and any(len(one.replicas) < params["replication_factor"] for one in topic.partitions.values())
+            and any(
+                len(known(one.replicas, cluster, wish)) < params["replication_factor"]
+                for one in topic.partitions.values()
+            )
         ),
         "own_min_insync_replicas": own_min_isr(cluster),
         "shares": shares({**now, **growth.placed}.values(), wish.brokers),
         "diff": {
-            "before": replicas_by_topic((key, now[key]) for key in growth.placed),
+            "before": replicas_by_topic((key, replicas_of(cluster, growth.by_key[key])) for key in growth.placed),
             "after": replicas_by_topic(growth.placed.items()),
         },
     }

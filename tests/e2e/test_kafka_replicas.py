@@ -342,7 +342,7 @@ def test_copies_that_wait_for_a_broker_alone_are_told_and_ended_when_it_is_back(
     )
     result = run("kafka_replicas", nodes.server(1), **given)
     assert (result["done"], result["blocked"], result["complete"]) == (False, [3], False)
-    assert result["waiting_topics"] == [topic]
+    assert result["blocked_topics"] == [topic]
     assert result["waiting"][0].startswith("The copies wait for broker 3, which does not serve: ")
     nodes.start(3)
     nodes.wait_until_serving(3)

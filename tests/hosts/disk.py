@@ -54,7 +54,7 @@ def mount(pi: host.Host, device: str) -> None:
     number = Path(device).name.removeprefix("loop")
     found = host.inspect(pi.container)
     assert found, f"there is no {pi.container}"
-    inside = f"mknod {device} b 7 {number} && mount {device} {DATA}; rm {device}"
+    inside = f"mknod {device} b 7 {number}; mount {device} {DATA}; rm {device}"
     as_root("nsenter", f"--mount=/proc/{found['State']['Pid']}/ns/mnt", "sh", "-ec", inside)
 
 

@@ -1812,20 +1812,26 @@ MUTATIONS = [
         (
             "a replica on a broker that was unregistered counts for ever",
             "test_a_replica_on_a_broker_that_was_unregistered_is_given_to_another_one",
-            "tuple(filter(known.__contains__, placed.replicas))",
-            "placed.replicas",
+            "Partition(name, number, known(placed.replicas, cluster, wish),",
+            "Partition(name, number, placed.replicas,",
+        ),
+        (
+            "a broker that is gone stays among enough replicas",
+            "test_where_enough_are_left_it_is_only_taken_out",
+            "if one.replicas != replicas_of(cluster, one)},",
+            "if False},",
         ),
         (
             "what an old Kafka does not tell of counts as unregistered",
-            "test_one_that_is_in_the_inventory_and_not_registered_may_come_back",
-            "cluster.fenced.keys() | set(wish.brokers)",
-            "cluster.fenced.keys()",
+            "test_one_that_may_only_be_down_is_not_gone[False]",
+            "if not wish.named or each in cluster.fenced",
+            "if each in cluster.fenced",
         ),
         (
             "lost records are replaced by none",
             "test_records_of_which_no_broker_is_left_are_told_and_not_replaced_by_nothing",
-            "if not one.replicas]",
-            "if False]",
+            "if number not in others and known(placed.replicas, cluster, wish)",
+            "if number not in others",
         ),
         (
             "a run ends while copies are made",
@@ -6199,6 +6205,22 @@ MUTATIONS = [
             "test_a_device_whose_name_is_no_level_of_a_topic_is_refused",
             "if not device or set(device)",
             "if False and set(device)",
+        ),
+    ),
+    *of(
+        "edge/src/raspi_kafka/alert/ledger.py",
+        "edge/test_alert_ledger.py",
+        (
+            "the coordinator is asked for without a connection",
+            "test_the_coordinator_is_asked_for_with_a_connection_at_hand",
+            "            self._find_leader()\n            self._persist([self._open])",
+            "            self._persist([self._open])",
+        ),
+        (
+            "after an outage a broker without leaders is met by a transaction",
+            "test_after_an_outage_a_transaction_waits_for_a_leader",
+            "            if each.error:\n",
+            "            if False:\n",
         ),
     ),
     *of(

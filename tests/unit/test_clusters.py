@@ -38,9 +38,10 @@ def inventory(**groups: list[Host]) -> str:
     return "\n".join([*lines, "[pis]", *hosts, ""])
 
 
-def played(root: Path, text: str, parts: list[str], *arguments: str) -> tuple[int, str]:
-    """Run parts of the role's tasks one after the other, on all hosts at once."""
+def played(root: Path, text: str, parts: list[str], *arguments: str, say: str = "") -> tuple[int, str]:
+    """Run parts of the role's tasks one after the other, on all hosts at once; `say` is a template that is told."""
     tasks = [{"ansible.builtin.import_role": {"name": ROLE, "tasks_from": part}} for part in parts]
+    tasks += [{"ansible.builtin.debug": {"msg": say}}] if say else []
     (root / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": tasks}]))
     return run(root, text, *arguments, book=str(root / "book.yml"))
 
@@ -560,7 +561,7 @@ def test_a_setting_that_another_one_overrules_is_named(tmp_path: Path) -> None:
 FORMATTED = {**UNFORMATTED, "cluster_id": OURS, "recorded": True, "fresh": False, "changed": False, "directory_id": "d"}
 
 
-def limited(root: Path, name: str, running: bool, answer: dict[str, Any]) -> tuple[Host, str]:
+def limited(root: Path, name: str, running: bool, answer: dict[str, Any], say: str = "") -> tuple[Host, str]:
     """Check one node of a cluster whose others take no part; returns it and what was said."""
     told = {
         "kraft_format": [FORMATTED],
@@ -569,7 +570,7 @@ def limited(root: Path, name: str, running: bool, answer: dict[str, Any]) -> tup
     }
     hosts = {one: pi(root, one, number, told) for number, one in enumerate(("c1", "c2", "b3", "b4"), 1)}
     text = inventory(brokers=[hosts["b3"], hosts["b4"]], controllers=[hosts["c1"], hosts["c2"]])
-    return hosts[name], played(root, text, ["preflight"], "--limit", name)[1]
+    return hosts[name], played(root, text, ["preflight"], "--limit", name, say=say)[1]
 
 
 @pytest.mark.parametrize(
@@ -587,6 +588,21 @@ def test_a_node_asks_its_own_broker_and_one_without_asks_those_of_its_cluster(
     one, said = limited(tmp_path, name, running, {"leader_id": 1, "voters": voters})
     assert [call["bootstrap_servers"] for call in one.given("cluster_health")] == [servers]
     assert failures(said) == {}
+
+
+@pytest.mark.parametrize(
+    ("may_stop", "short"),
+    [({1: True, 2: True}, False), ({1: True, 2: False}, True), ({1: False}, False)],
+    ids=["whole", "a node is lost", "an only node"],
+)
+def test_a_cluster_that_can_spare_nobody_is_joined_before_it_is_restarted(
+    tmp_path: Path, may_stop: dict[int, bool], short: bool
+) -> None:
+    voters = [{"id": number, "directory_id": "d"} for number in may_stop]
+    verdicts = [{"id": number, "may_stop": may} for number, may in may_stop.items()]
+    answer = {"leader_id": 1, "voters": voters, "verdicts": verdicts}
+    _one, said = limited(tmp_path, "b3", True, answer, say="short: {{ __kraft_broker_short }}")
+    assert f"short: {short}" in said, said
 
 
 @pytest.mark.parametrize("kind", ["voters", "brokers"])

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Beside common(), where a broker is to be found again at once, whatever the tries cost: while it starts, a second of
-# waiting would be a second by which all alerts of what waited come late. A client that forgets the only broker with its
-# last connection (KIP-899) connects again when it next needs one, and with transactions it looks for that each 500 ms.
-HURRIED = {"reconnect.backoff.max.ms": 100, "metadata.recovery.strategy": "none"}
+# waiting would be a second by which all alerts of what waited come late.
+HURRIED = {"reconnect.backoff.max.ms": 100}
 # Of a broker alone: if it is true of all of them, another error says so.
 OF_ONE_BROKER = (KafkaError._TRANSPORT, KafkaError._RESOLVE)
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from confluent_kafka import KafkaException, Producer
-from tenacity import retry, retry_if_exception_type, wait_fixed
+from tenacity import retry, retry_if_exception_type, wait_exponential
 
 from .. import kafka_client
 from .topics import ALERTS, STATE
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 TRANSACTIONAL_ID = "raspi-kafka-alerting"
 STEP_S = 5.0
-LOOK_S = 0.02
+LOOK_S, LONGEST_LOOK_S = 0.02, 1.0
 
 
 class LedgerError(Exception):
@@ -117,9 +117,9 @@ class Ledger:
         except Exception as fatal:  # whatever it is, a thread that is gone would write no alert any more
             self._done.put(fatal)
 
-    @retry(retry=retry_if_exception_type(KafkaException), wait=wait_fixed(LOOK_S))
+    @retry(retry=retry_if_exception_type(KafkaException), wait=wait_exponential(LOOK_S, LONGEST_LOOK_S, exp_base=1.3))
     def _find_leader(self) -> None:
-        """Wait for a connection, and until the state has a leader: the coordinator is there then too."""
+        """Wait for a connection, and until the state has a leader; of an only broker the coordinator is there then."""
         found = self._producer.list_topics(STATE, STEP_S).topics[STATE]
         for each in (found, *found.partitions.values()):
             if each.error:

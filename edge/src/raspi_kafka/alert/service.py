@@ -246,8 +246,8 @@ class Service:
         changed[state.POSITIONS] = state.positions_to_json(self._inputs.positions)
         alerts, self._outbox = self._outbox, []
         self._committed_records = self.counters.records + self.counters.heartbeats
-        ledger.write(Content(alerts, changed), wait=self._finds_back)
-        self._finds_back = False
+        wait, self._finds_back = self._finds_back, False
+        ledger.write(Content(alerts, changed), wait=wait)
         self._lease.show(self._inputs.offsets())
 
     def _committed(self, alerts: list[Alert]) -> None:

@@ -118,17 +118,37 @@ def test_a_replica_on_a_broker_that_was_unregistered_is_given_to_another_one() -
     assert found.waiting == {}
 
 
-def test_one_that_is_in_the_inventory_and_not_registered_may_come_back() -> None:
+def test_where_enough_are_left_it_is_only_taken_out() -> None:
+    """As long as it is there, a restart of another one takes too many."""
+    there = cluster(a=topic(replace(at(1, 2, 9), isr=frozenset({1, 2})), at(2, 3, 1)))
+    found = grown(there, a=2)
+    assert found.placed == {("a", 0): (1, 2)}
+    assert describe(found, there) == ["take brokers that are gone out of 1 partition of topic a"]
+    assert found.bytes_to_copy == 0
+
+
+def test_a_copy_to_it_is_given_up() -> None:
+    """It would never end."""
+    mark = Mark(frozenset({(0, 1), (0, 2)}), frozenset({(0, 9)}))
+    found = grown(cluster(a=topic(moving(1, 2, 9, adding={9}), mark=mark)), a=2)
+    assert found.placed == {("a", 0): (1, 2)}
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_one_that_may_only_be_down_is_not_gone(named: bool) -> None:
     """Kafka before 4.0 does not tell of brokers that are down (KIP-1073)."""
     there = cluster({3}, a=topic(replace(at(1, 3), isr=frozenset({1})), at(2, 1)))
-    found = grown(replace(there, fenced={1: False, 2: False}), a=2)
+    brokers = BROKERS if named else (1, 2)
+    found = plan(replace(there, fenced={1: False, 2: False}), Wish({"a": 2}, brokers, named))
     assert (found.placed, found.waiting) == ({}, {})
 
 
 def test_records_of_which_no_broker_is_left_are_told_and_not_replaced_by_nothing() -> None:
     found = grown(cluster(a=topic(replace(at(9), isr=frozenset()), at(1))), a=2)
-    assert found.placed == {}
-    assert found.waiting["a"].startswith("No broker is left that had partition 0 of topic a: their records are gone.")
+    assert list(found.placed) == [("a", 1)]
+    assert found.waiting["a"].startswith(
+        "Nobody has partition 0 of topic a, since broker 9 was taken out of the cluster."
+    )
 
 
 # --- brokers that do not serve

@@ -267,6 +267,6 @@ def test_a_growth_is_not_done_before_each_throttle_can_be_taken_away(monkeypatch
     result = grow(None, down, growth, params())  # type: ignore[arg-type]
     assert (result["done"], result["idle"]) == (False, True)
     assert result["waits_for"].endswith("0 of 1 partition left, and the throttle of broker 3")
-    assert (result["blocked"], result["complete"], result["waiting_topics"]) == ([3], False, ["a"])
+    assert (result["blocked"], result["complete"], result["blocked_topics"]) == ([3], False, ["a"])
     (sentence,) = result["waiting"]
     assert sentence.startswith("The copies wait for broker 3, which does not serve: ")
