@@ -466,8 +466,10 @@ def test_what_was_restarted_before_goes_no_further_where_a_later_one_fails(tmp_p
     assert done.failed.keys() == {"pi1", "pi2", "pi3"}
 
 
-def test_a_node_that_needs_no_restart_goes_no_further_where_one_that_does_fails(tmp_path: Path) -> None:
-    """As site.yml has it: only those whose configuration has changed are restarted."""
+@pytest.mark.parametrize("short", [False, True])
+def test_a_node_that_needs_no_restart_goes_no_further_where_one_that_does_fails(tmp_path: Path, short: bool) -> None:
+    """As site.yml has it: only those whose configuration has changed are restarted, before or after others join."""
+    known = ("-e", json.dumps({"__kraft_broker_short": short}))
     needed = {"kraft_broker_restart_needed": ["/etc/kafka/log4j2.yaml"]}
     down = {"unit_started": [{"failed": True, "msg": "kafka.service did not start"}]}
     hosts = [
@@ -475,12 +477,18 @@ def test_a_node_that_needs_no_restart_goes_no_further_where_one_that_does_fails(
         pi(tmp_path, "pi2", 2, {"cluster_health": [HEALTH], **down}, **needed),
     ]
     tasks = yaml.safe_load((REPOSITORY / "playbooks" / "site.yml").read_text())[1]["tasks"]
-    (restart,) = [task for task in tasks if task["name"].startswith("Restart what runs")]
-    restart["ansible.builtin.include_tasks"] = str(REPOSITORY / "playbooks" / restart["ansible.builtin.include_tasks"])
+    steps = [task for task in tasks if task["name"].startswith(("Restart what", "Join", "Grow"))]
+    assert [step["name"][:7] for step in steps] == ["Restart", "Join", "Grow", "Restart"]
     role = {"ansible.builtin.import_role": {"name": ROLE, "tasks_from": "deployed"}}
-    (tmp_path / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": [role, restart]}]))
-    _code, said = run(tmp_path, inventory(brokers=hosts, controllers=hosts), book=str(tmp_path / "book.yml"))
+    say = {"ansible.builtin.debug": {"msg": "others join"}}
+    for restart in (steps[0], steps[-1]):
+        included = "ansible.builtin.include_tasks"
+        restart[included] = str(REPOSITORY / "playbooks" / restart[included])
+    played = [role, steps[0], say, steps[-1]]
+    (tmp_path / "book.yml").write_text(json.dumps([{"hosts": "pis", "gather_facts": True, "tasks": played}]))
+    _code, said = run(tmp_path, inventory(brokers=hosts, controllers=hosts), *known, book=str(tmp_path / "book.yml"))
     assert failures(said)["pi1"][1].startswith("pi1 goes no further, since pi2 could not be restarted before")
+    assert ("others join" in said) == short
     assert [len(one.given("unit_started")) for one in hosts] == [0, 1]
 
 
