@@ -109,11 +109,13 @@ def test_the_size_of_a_partition_is_that_of_its_leader() -> None:
 
 def test_what_has_just_ended_to_move_may_be_described_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who takes it for a partition that rests would plan with a replica that it is about to lose."""
-    moves = iter([{TopicPartition("a", 0): under_way([3, 2, 1], [3], [1])}, {}])
-    admin = SimpleNamespace(
-        list_partition_reassignments=lambda: next(moves),
-        describe_topics=lambda: [{"name": "a", "is_internal": False, "partitions": [described(3, 2, 1)]}],
-    )
+    moves = {TopicPartition("a", 0): under_way([3, 2, 1], [3], [1])}
+
+    def describe_topics() -> list[dict[str, Any]]:
+        moves.clear()
+        return [{"name": "a", "is_internal": False, "partitions": [described(3, 2, 1)]}]
+
+    admin = SimpleNamespace(list_partition_reassignments=lambda: dict(moves), describe_topics=describe_topics)
     monkeypatch.setattr(_replicas, "describe_configs", lambda *_all, **_more: {"a": {MIN_ISR: entry("2", DEFAULT)}})
     placed = _replicas.topics_of(admin)["a"].partitions[0]
     assert (placed.moves, placed.replicas) == (True, (3, 2))
