@@ -34,9 +34,20 @@ def running(
         try:
             yield process
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # Workers of Ansible have sessions of their own, and would go on with the task that they are at.
+            for each in (*below(process.pid), process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
             process.wait()
+
+
+def below(pid: int) -> list[int]:
+    """All processes that a process has started, and those that these have."""
+    with contextlib.suppress(FileNotFoundError):
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        children = [int(each) for text in lists for each in text.split()]
+        return children + [each for child in children for each in below(child)]
+    return []
 
 
 def killed_after(name: str, log: Path, done: str, *arguments: str, book: str = "site.yml") -> None:

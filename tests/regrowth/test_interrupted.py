@@ -71,7 +71,7 @@ def test_a_run_that_is_killed_at_a_step_stops_no_writer(nodes: Nodes, ledger: Pa
     if step == "copy":
         # Else it would go on to the end of the copies on its own, and leave nothing for the next run. A module comes to
         # its interpreter by a pipe, so that the command line is that alone.
-        as_root(nodes.of(1), "pkill -9 -fx '/[^ ]+/python[0-9.]*'")
+        as_root(nodes.of(1), "pkill -9 -fx '/[^ ]+/python[0-9.]*' || true")
     traffic.await_lines(ledger, traffic.count(ledger) + traffic.PER_SECOND)
     growing.went_on(traffic.Ledger.read(ledger), began)
     if step == "copy":
