@@ -6224,6 +6224,16 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "edge/src/raspi_kafka/simulate/fleet.py",
+        "edge/test_simulate_fleet.py",
+        (
+            "a device that loses a cancellation keeps the run from its end",
+            "test_a_task_that_loses_a_cancellation_is_ended_all_the_same",
+            "asyncio.wait(left, timeout=1.0)",
+            "asyncio.wait(left)",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/simulate/worker.py",
         "edge/test_simulate_worker.py",
         (

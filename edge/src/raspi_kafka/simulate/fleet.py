@@ -16,7 +16,7 @@ from .turns import Turns
 from .values import Values, day_curve, traits
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
     from .options import Options
 
@@ -99,9 +99,7 @@ class Fleet:
             return await self._phases()
         finally:
             self.ending = True
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await ended(tasks)
             await self._leave()
             await self._disconnect()
 
@@ -203,3 +201,16 @@ class Fleet:
             await asyncio.sleep(at_s - self.now_s())
             for each in self.devices:
                 each.drop("a storm was asked for")
+
+
+async def ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until each has ended.
+
+    asyncio.wait_for() loses a cancellation that comes as what it waits for ends (before Python 3.12, bpo-37658): a
+    device would go on to connect, and the run would never end.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _over, left = await asyncio.wait(left, timeout=1.0)
