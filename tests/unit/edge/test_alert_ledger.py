@@ -57,7 +57,7 @@ def test_the_coordinator_is_asked_for_with_a_connection_at_hand(opened: Ledger) 
 def test_after_an_outage_a_transaction_waits_for_a_leader(opened: Ledger) -> None:
     opened._producer.asked.clear()
     opened._producer.looks = [KafkaError(KafkaError._TRANSPORT), KafkaError(KafkaError.LEADER_NOT_AVAILABLE)]
-    opened.write(Content([], {"key": b"value"}), wait=True)
+    opened.write(Content([], {"key": b"value"}, after_outage=True))
     done(opened)
     assert opened._producer.asked == ["look"] * 3 + ["begin_transaction", STATE, "commit_transaction"]
     opened._producer.asked.clear()

@@ -41,10 +41,13 @@ class Content(NamedTuple):
     """What one transaction carries.
 
     :ivar state: by key; None takes a key out.
+    :ivar after_outage: Kafka was away. A broker takes connections before it is a coordinator, and a producer that is
+        told so asks again after 500 ms (librdkafka 2.16).
     """
 
     alerts: list[Alert]
     state: Mapping[str, bytes | None]
+    after_outage: bool = False
 
 
 class Ledger:
@@ -57,7 +60,6 @@ class Ledger:
 
     def __init__(self, servers: tuple[str, ...], on_error: Callable[[KafkaError], None]) -> None:
         self.busy = True
-        self._wait = False
         self._work: queue.SimpleQueue[Content] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Content | Exception] = queue.SimpleQueue()
         self._producer = Producer(
@@ -77,14 +79,9 @@ class Ledger:
         )
         threading.Thread(target=self._live, name="ledger", daemon=True).start()
 
-    def write(self, content: Content, *, wait: bool = False) -> None:
-        """Begin a transaction.
-
-        :param wait: Kafka was away. A broker takes connections before it is a coordinator, and a producer that is told
-            so asks again after 500 ms (librdkafka 2.16).
-        """
+    def write(self, content: Content) -> None:
+        """Begin a transaction."""
         self.busy = True
-        self._wait = wait
         self._work.put(content)
 
     def written(self) -> Content | None:
@@ -111,7 +108,7 @@ class Ledger:
             while True:
                 self._done.put(content)
                 content = self._work.get()
-                if self._wait:
+                if content.after_outage:
                     self._find_leader()
                 self._transact(content)
         except Exception as fatal:  # whatever it is, a thread that is gone would write no alert any more

@@ -79,7 +79,6 @@ class Service:
         self._told: set[tuple[str, str]] = set()
         self._committed_at_s = 0.0
         self._committed_records = 0
-        self._finds_back = False
         self._decides_since_s = self._suspect_again_s = 0.0
         self._stopping = False
         self._watchdog = systemd.Watchdog()
@@ -234,7 +233,8 @@ class Service:
     # --- to Kafka
 
     def _due(self) -> bool:
-        if self._outbox or self._finds_back:
+        # While Kafka is away one waits for it without an alert: it meets the broker that starts, and alerts come after.
+        if self._outbox or self._outage.problem:
             return True
         news = self.counters.records + self.counters.heartbeats - self._committed_records
         late = time.monotonic() - self._committed_at_s > CHECKPOINT_S
@@ -246,8 +246,7 @@ class Service:
         changed[state.POSITIONS] = state.positions_to_json(self._inputs.positions)
         alerts, self._outbox = self._outbox, []
         self._committed_records = self.counters.records + self.counters.heartbeats
-        wait, self._finds_back = self._finds_back, False
-        ledger.write(Content(alerts, changed), wait=wait)
+        ledger.write(Content(alerts, changed, after_outage=bool(self._outage.problem)))
         self._lease.show(self._inputs.offsets())
 
     def _committed(self, alerts: list[Alert]) -> None:
@@ -265,8 +264,6 @@ class Service:
 
     def _kafka_error(self, error: KafkaError) -> None:
         if self._outage.error(error):
-            # A transaction that waits for Kafka meets a broker that has just started, and alerts come after it.
-            self._finds_back = True
             systemd.notify(f"STATUS=Waiting for {self._outage.problem}")
 
     def _kafka_well(self) -> None:
