@@ -15,11 +15,11 @@ class ActionModule(RepeatingAction):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         self._planned: dict[str, Any] = {}
-        result = {**super().run(tmp, task_vars), **self._planned}
-        if result.get("blocked") and not result.get("done"):
-            # The rest waits for brokers that do not serve, and is told; the other hosts must not wait for them too.
-            return {**result, "failed": False, "msg": ""}
-        return result
+        return {**super().run(tmp, task_vars), **self._planned}
+
+    def given_up(self, result: dict[str, Any], message: str) -> dict[str, Any]:
+        """What waits for brokers that do not serve is told, and is no failure: the other hosts go on without them."""
+        return result if result["blocked"] else super().given_up(result, message)
 
     def once(self, more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Each call goes on with whatever the one before has left; only the first one is given nothing more."""

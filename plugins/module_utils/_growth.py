@@ -114,7 +114,9 @@ def plan(cluster: Cluster, wish: Wish) -> Growth:
         partitions += its
     marked = {name: topic.mark for name, topic in cluster.topics.items() if topic.mark}
     placed = place(partitions, up) if is_left(cluster, partitions) or has_grown(cluster, partitions, up) else {}
-    placed = {**{one.key: one.replicas for one in partitions if one.replicas != replicas_of(cluster, one)}, **placed}
+    # Where enough are left, a broker that is gone is only taken out.
+    freed = {one.key: one.replicas for one in partitions if one.replicas != replicas_of(cluster, one)}
+    placed = {**freed, **placed}
     added = dict(moves_by_topic(cluster, partitions, placed))
     found = {name: mark_for(cluster.topics[name], its) for name, its in added.items()}
     return Growth(
@@ -197,9 +199,9 @@ def candidates(cluster: Cluster, name: str, wish: Wish, up: list[int]) -> tuple[
     """
     aim, others = wish.aims[name], moved_by_others(cluster.topics[name])
     partitions = [
-        Partition(name, number, known(placed.replicas, cluster, wish), aim, cluster.size(name, number))
+        Partition(name, number, left, aim, cluster.size(name, number))
         for number, placed in cluster.topics[name].partitions.items()
-        if number not in others and known(placed.replicas, cluster, wish)
+        if number not in others and (left := known(placed.replicas, cluster, wish))
     ]
     thin = [one for one in partitions if len(one.replicas) < aim]
     if aim > len(up):
@@ -307,7 +309,7 @@ def describe_topic(name: str, changes: list[tuple[Partition, Replicas]]) -> list
     raised = [(one, new) for one, new in changes if len(new) > len(one.replicas)]
     moved = [(one, new) for one, new in changes if len(new) == len(one.replicas) and copies(one, new)]
     turned = [one for one, new in changes if not copies(one, new) and new != one.replicas]
-    rid = [one for one, new in changes if new == one.replicas]
+    freed = [one for one, new in changes if new == one.replicas]
     if raised:
         had, has = sorted({len(one.replicas) for one, _new in raised}), max(len(new) for _one, new in raised)
         actions.append(
@@ -319,8 +321,8 @@ def describe_topic(name: str, changes: list[tuple[Partition, Replicas]]) -> list
         actions.append(f"move {counted(number, 'replica')} of topic {name} ({mib(weight(moved))} to copy)")
     if turned:
         actions.append(f"let another replica lead {counted(len(turned), 'partition')} of topic {name}")
-    if rid:
-        actions.append(f"take brokers that are gone out of {counted(len(rid), 'partition')} of topic {name}")
+    if freed:
+        actions.append(f"take brokers that are gone out of {counted(len(freed), 'partition')} of topic {name}")
     return actions
 
 

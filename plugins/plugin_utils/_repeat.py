@@ -74,10 +74,14 @@ class RepeatingAction(ActionBase):
                 limit = waited
             if waited >= limit:
                 message = f"{host}: {result['waits_for']}, and {limit:.0f} s have passed. {result['remedy']}"
-                return {**result, "failed": True, "msg": message}
+                return self.given_up(result, message)
             Display().display(line(host, result["waits_for"], waited, limit))
             result = self.once({"again": True}, variables)
         return {**result, "changed": changed or result.get("changed", False)}
+
+    def given_up(self, result: dict[str, Any], message: str) -> dict[str, Any]:
+        """What a wait in vain ends with: the result of the last slice, as a failure."""
+        return {**result, "failed": True, "msg": message}
 
     def once(self, more: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """One slice on the host."""
