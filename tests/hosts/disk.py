@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,25 +39,24 @@ def loop(mebibytes: int) -> Iterator[str]:
     package.ensure({"mkfs.ext4": "e2fsprogs", "losetup": "mount"})
     with tempfile.TemporaryDirectory(prefix="raspi-kafka-disk-") as folder:
         image = Path(folder) / "disk"
-        for command in (["truncate", f"--size={mebibytes}M", image], ["mkfs.ext4", "-q", "-m", "0", image]):
-            run(command, "there is no small disk", "look whether this machine has room for it")
-        device = as_root("losetup", "--find", "--show", image)
+        done("truncate", f"--size={mebibytes}M", image)
+        done("mkfs.ext4", "-q", "-m", "0", image)
+        device = done("losetup", "--find", "--show", image)
         try:
             yield device
         finally:
-            as_root("losetup", "--detach", device)
+            done("losetup", "--detach", device)
 
 
 def mount(pi: host.Host, device: str) -> None:
     """Mount this machine's device over the records of a host, which may have no devices itself."""
     number = Path(device).name.removeprefix("loop")
-    found = host.inspect(pi.container)
-    assert found, f"there is no {pi.container}"
     inside = f"mknod {device} b 7 {number}; mount {device} {DATA}; rm {device}"
-    as_root("nsenter", f"--mount=/proc/{found['State']['Pid']}/ns/mnt", "sh", "-ec", inside)
+    host.in_namespace(pi, "mnt", "sh", "-ec", inside)
 
 
-def as_root(*command: str | Path) -> str:
-    """Run a command of this machine; return what it prints."""
-    line = package.as_root([*command])
-    return subprocess.run(line, check=True, timeout=60, capture_output=True, text=True).stdout.strip()
+def done(*command: str | Path) -> str:
+    """Run a command of this machine as root; return what it prints."""
+    return run(
+        package.as_root([*command]), "there is no small disk", "look whether this machine has room for it"
+    ).strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +81,7 @@ def cut(nodes: Nodes, one: int, other: int) -> Iterator[None]:
 def firewall(pi: host.Host, change: str, peer: host.Host) -> None:
     """Insert or delete the rule by which a host drops what a peer sends; the program is this machine's."""
     package.ensure({"iptables": "iptables"})
-    found = host.inspect(pi.container)
-    assert found, f"there is no {pi.container}"
-    namespace = f"--net=/proc/{found['State']['Pid']}/ns/net"
-    rule = ["iptables", change, "INPUT", "--source", peer.address, "--jump", "DROP"]
-    subprocess.run(package.as_root(["nsenter", namespace, *rule]), check=True, timeout=60)
+    host.in_namespace(pi, "net", "iptables", change, "INPUT", "--source", peer.address, "--jump", "DROP")
 
 
 @dataclass(frozen=True)

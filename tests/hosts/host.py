@@ -151,6 +151,14 @@ def as_root(host: Host, command: str, text: str = "") -> str:
     return engine.docker(*line, what=f"{command} failed on {host.container}", stdin=text)
 
 
+def in_namespace(host: Host, kind: str, *command: str) -> None:
+    """Run a command of this machine, as root, where the host has its network (`net`) or its mounts (`mnt`)."""
+    facts = inspect(host.container)
+    assert facts, f"there is no {host.container}"
+    space = {"net": "--net", "mnt": "--mount"}[kind] + f"=/proc/{facts['State']['Pid']}/ns/{kind}"
+    run(package.as_root(["nsenter", space, *command]), f"{command[0]} failed on {host.container}", "look at that host")
+
+
 def refuse_bad_name(name: str) -> None:
     """A set's name becomes a directory, a network and a part of the containers' names."""
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
