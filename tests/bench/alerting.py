@@ -40,8 +40,6 @@ LATE_MS = 250
 # No bridge brings heartbeats back.
 ALONE = {"stalled_after": "1h"}
 QUIET_S = 280
-# Of kraft_broker_failover=fast_failover: a node that was killed registers again when its old session has ended.
-FAST_FAILOVER = "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
 
 
 @contextlib.contextmanager
@@ -51,7 +49,7 @@ def servers() -> Iterator[tuple[Path, Kafka, Mosquitto]]:
         root = Path(folder)
         shutil.unpack_archive(archive.build().path, root / "release")
         (libs,) = (root / "release").glob("*/libs")
-        kafka, mosquitto = Kafka(root / "kafka", f"{libs}/*", FAST_FAILOVER), server(root)
+        kafka, mosquitto = Kafka(root / "kafka", f"{libs}/*"), server(root)
         kafka.topics = {**TOPICS, **ALERTING_TOPICS}
         for each in (kafka, mosquitto):
             stack.callback(each.clean_up)

@@ -129,17 +129,14 @@ class Cluster:
 
 
 class Kafka(Cluster, Process):
-    """One node, formatted once.
+    """One node, formatted once."""
 
-    :param more: lines of server.properties.
-    """
-
-    def __init__(self, root: Path, class_path: str, more: str = "") -> None:
+    def __init__(self, root: Path, class_path: str) -> None:
         root.mkdir()
         lan, local, wrong, closed, controller = free_ports(5)
         ports = {"lan": lan, "local": local, "wrong": wrong, "closed": closed, "controller": controller}
         properties = root / "server.properties"
-        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + MORE + more)
+        properties.write_text(PROPERTIES.format(data=root / "data", **ports) + MORE)
         cluster_id = storage_tool(class_path, "random-uuid").splitlines()[-1]
         storage_tool(class_path, "format", "-t", cluster_id, "-c", str(properties), "--standalone")
         self.server = f"127.0.0.1:{local}"
