@@ -32,7 +32,7 @@ def test_every_topic_has_three_replicas_and_two_make_a_record_written(nodes: Nod
 
 
 def test_each_broker_leads_a_partition_of_the_proof(nodes: Nodes) -> None:
-    proof = [one for one in nodes.partitions() if one["topic"] == "raspi-kafka-verify"]
+    proof = [one for one in nodes.partitions() if one["topic"] == "raspi-kafka-verify-brokers"]
     assert sorted(one["replica_nodes"][0] for one in proof) == [1, 2, 3]
 
 
