@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict, deque
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from raspi_kafka.bridge.delivery import Delivery, ProducerFatalError
 from raspi_kafka.bridge.packets import Publish
 from raspi_kafka.bridge.record import Record
 from raspi_kafka.bridge.routes import Route
+from raspi_kafka.bridge.stall import Health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +74,7 @@ class Producer:
         self._told: list[tuple[Sent, Verdict]] = []
         self.refuses: KafkaException | BufferError | None = None
         self.fatal: KafkaException | None = None
+        self.partitions: dict[int, SimpleNamespace] | None = {}
 
     def __len__(self) -> int:
         return len(self.queue) + len(self.in_flight) + len(self._told)
@@ -115,6 +118,11 @@ class Producer:
         told, self._told = self._told, []
         for sent, verdict in told:
             sent.report(None if verdict is None else KafkaError(verdict), None)
+
+    def list_topics(self, topic: str, _timeout: float) -> SimpleNamespace:
+        if self.partitions is None:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        return SimpleNamespace(topics={topic: SimpleNamespace(partitions=self.partitions)})
 
     def purge(self, *, in_queue: bool = True, in_flight: bool = True) -> None:
         assert in_queue
@@ -275,6 +283,52 @@ def test_what_a_request_has_carried_in_vain_is_taken_back_too(delivery: Delivery
     refused.clear()
     settle(delivery, kafka, clock)
     assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
+
+
+def test_what_hangs_goes_to_a_new_producer_in_order(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
+    records = send(delivery, "a1", "a2", "b1")
+    delivery.renew()
+    send(delivery, "a3")
+    settle(delivery, kafka, clock)
+    assert [each for each in kafka.values("telemetry") if each != b"b1"] == [b"a1", b"a2", b"a3"]
+    assert all(each.delivered for each in records)
+    assert len(kafka.producers) == 3, "the one that hung, one for single records, and one as before"
+
+
+def test_a_new_producer_is_not_asked_for_twice(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
+    kafka.verdict = lambda _sent: TARGET
+    send(delivery, "a1")
+    kafka.producers[0].serve()
+    delivery.poll()
+    delivery.renew()
+    kafka.verdict = lambda _sent: None
+    settle(delivery, kafka, clock)
+    assert kafka.values("telemetry") == [b"a1"]
+
+
+@pytest.mark.parametrize(
+    ("partitions", "health"),
+    [
+        ([(1, 3), (2, 3)], Health.IN_SYNC),
+        ([(1, 3), (2, 2)], Health.LED),
+        ([(1, 3), (-1, 3)], Health.AWAY),
+        ([(-1, 2)], Health.AWAY),
+        ([], Health.IN_SYNC),
+    ],
+)
+def test_kafka_is_asked_how_a_topic_is(
+    delivery: Delivery, kafka: Kafka, partitions: list[tuple[int, int]], health: Health
+) -> None:
+    kafka.producers[0].partitions = {
+        number: SimpleNamespace(leader=leader, replicas=[1, 2, 3], isrs=list(range(in_sync)))
+        for number, (leader, in_sync) in enumerate(partitions)
+    }
+    assert delivery.health(["telemetry"], 5) is health
+
+
+def test_kafka_does_not_answer(delivery: Delivery, kafka: Kafka) -> None:
+    kafka.producers[0].partitions = None
+    assert delivery.health(["telemetry"], 5) is Health.AWAY
 
 
 def test_after_a_refusal_each_device_has_one_record_under_way(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:

@@ -1,32 +1,46 @@
-"""A producer that hangs is found; an outage of Kafka is not taken for that."""
+"""Records that hang are found; an outage of Kafka is not taken for that."""
 
 from __future__ import annotations
 
 import pytest
-from raspi_kafka.bridge.stall import Stall
+from raspi_kafka.bridge.stall import Health, Stall
+
+AWAY, LED, IN_SYNC = Health.AWAY, Health.LED, Health.IN_SYNC
 
 
-def told(*states: tuple[int, int, bool, bool]) -> list[bool]:
-    """Tell (time, landed, waiting, healthy), one after another."""
-    stall = Stall(limit_s=100)
-    return [stall.hangs(float(now), landed, waiting=w, healthy=h) for now, landed, w, h in states]
+def told(*looks: tuple[float, float | None, Health]) -> list[float]:
+    """Take (time, mark, health), one after another; return when records were said to hang."""
+    stall = Stall()
+    return [now for now, mark, health in looks if stall.stands(mark) and stall.hangs(now, health)]
 
 
-def test_nothing_lands_although_kafka_answers() -> None:
-    assert told((0, 5, True, True), (99, 5, True, True), (101, 5, True, True)) == [False, False, True]
+def every_15_s(until: float, mark: float | None, health: Health) -> list[tuple[float, float | None, Health]]:
+    return [(float(now), mark, health) for now in range(0, int(until), 15)]
+
+
+@pytest.mark.parametrize(("health", "after"), [(IN_SYNC, 75), (LED, 615)])
+def test_nothing_lands_although_kafka_is_well(health: Health, after: float) -> None:
+    assert told(*every_15_s(after + 1, 5.0, health)) == [after]
+
+
+def test_it_has_its_time_anew_after_that() -> None:
+    assert told(*every_15_s(200, 5.0, IN_SYNC)) == [75, 150]
+
+
+def test_kafka_was_well_all_the_time_but_not_in_sync() -> None:
+    assert told(*every_15_s(60, 5.0, LED), (60, 5.0, IN_SYNC), (75, 5.0, IN_SYNC)) == [75]
 
 
 def test_something_lands_now_and_then() -> None:
-    assert told((0, 5, True, True), (90, 6, True, True), (180, 6, True, True), (191, 6, True, True))[:3] == [False] * 3
+    assert told(*((now, now // 60, IN_SYNC) for now, _mark, _health in every_15_s(900, None, IN_SYNC))) == []
 
 
 def test_an_outage_does_not_count_however_long() -> None:
-    states = [(0, 5, True, True), (50, 5, True, False), (9000, 5, True, False), (9001, 5, True, True)]
-    assert told(*states, (9100, 5, True, True)) == [False] * 5
-    assert told(*states, (9102, 5, True, True))[-1]
+    outage = [*every_15_s(60, 5.0, IN_SYNC), *((now, 5.0, AWAY) for now in range(60, 9000, 15))]
+    after = [(9000.0 + more, 5.0, IN_SYNC) for more in (0, 15, 30, 45, 60)]
+    assert told(*outage, *after) == [9060]
 
 
-@pytest.mark.parametrize("healthy", [True, False])
-def test_with_nothing_to_send_nothing_has_to_land(healthy: bool) -> None:
-    idle = [(50, 5, False, healthy), (500, 5, False, healthy)]
-    assert told((0, 5, True, True), *idle, (501, 5, True, True)) == [False] * 4
+def test_with_nothing_to_send_nothing_has_to_land() -> None:
+    assert told(*every_15_s(60, 5.0, IN_SYNC), (60, None, IN_SYNC), (75, 5.0, IN_SYNC), (90, 5.0, IN_SYNC)) == []
+    assert told(*every_15_s(900, None, IN_SYNC)) == []

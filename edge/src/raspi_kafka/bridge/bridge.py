@@ -286,18 +286,28 @@ class Bridge:
     async def _housekeep(self) -> None:
         """Look now and then at what nothing else looks at.
 
-        :raises BridgeError: the producer hangs.
+        :raises BridgeError: records hang, and a new producer made no difference.
         """
+        topics = {tree.topic for tree in self._config.topics}
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             self._poll_idle()
-            delivery = self._delivery
-            waiting = bool(delivery.pending) and not delivery.recovering
-            ask = partial(delivery.metadata_answered, METADATA_S)
-            healthy = waiting and await self._loop.run_in_executor(None, ask)
-            landed = sum(self.counters.delivery_seconds.buckets)
-            if self._stall.hangs(self._loop.time(), landed, waiting=waiting, healthy=healthy):
-                raise BridgeError(f"nothing has reached Kafka for 10 min although it answers; {REST}")
+            if not self._stall.stands(self._first_to_land()):
+                continue
+            ask = partial(self._delivery.health, topics, METADATA_S)
+            if self._stall.hangs(self._loop.time(), await self._loop.run_in_executor(None, ask)):
+                if self._delivery.recovering:
+                    raise BridgeError(f"records do not reach Kafka although it is well; {REST}")
+                log.warning("records do not reach Kafka although it is well; a new producer takes them")
+                self._delivery.renew()
+
+    def _first_to_land(self) -> float | None:
+        """Return what is another value once the record that waits for Kafka has landed; None if none does."""
+        delivery = self._delivery
+        if not delivery.pending or delivery.held:
+            return None
+        oldest = self._window.oldest
+        return sum(self.counters.delivery_seconds.buckets) if oldest is None else oldest
 
     def _poll_idle(self) -> None:
         """Let librdkafka tell what it has to tell while there are no records."""

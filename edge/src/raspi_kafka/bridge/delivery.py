@@ -9,9 +9,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from .errors import ErrorClass, classify, error_of
 from .recovery import Recovery
+from .stall import Health
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from confluent_kafka import Producer
 
@@ -101,13 +102,30 @@ class Delivery:
         """Give up what has not landed; the MQTT server still has it."""
         self._producer.purge()
 
-    def metadata_answered(self, timeout_s: float) -> bool:
-        """Tell whether Kafka answers and each partition of each topic has a leader; this waits."""
+    def renew(self) -> None:
+        """Let a new producer take what this one keeps although Kafka would take it.
+
+        A topic that was removed and made anew begins with leader epoch 0. To librdkafka 2.16 that is older than what it
+        knows, and it goes on asking the brokers that led the former one, for ever.
+        """
+        if self._recovery is None:
+            self._recovery = Recovery()
+
+    def health(self, topics: Iterable[str], timeout_s: float) -> Health:
+        """Ask Kafka how topics are; this waits.
+
+        Each is asked for by name: asked for all, librdkafka would keep what it was told of topics that it never wrote
+        to, and one day send records to the partitions that these had.
+        """
         try:
-            topics = self._producer.list_topics(timeout=timeout_s).topics.values()
+            told = [self._producer.list_topics(topic, timeout_s).topics[topic] for topic in topics]
         except KafkaException:
-            return False
-        return all(each.leader >= 0 for topic in topics for each in topic.partitions.values())
+            return Health.AWAY
+        partitions = [each for topic in told for each in topic.partitions.values()]
+        if any(each.leader < 0 for each in partitions):
+            return Health.AWAY
+        in_sync = all(len(each.isrs) == len(each.replicas) for each in partitions)
+        return Health.IN_SYNC if in_sync else Health.LED
 
     def _serve(self) -> None:
         try:

@@ -1,33 +1,50 @@
-"""Finds a producer that hangs although Kafka is well."""
+"""Finds records that do not land although Kafka is well."""
 
 from __future__ import annotations
 
-# Far above a restart of a broker on a slow card, and above what a leader election takes.
-LIMIT_S = 600.0
+from enum import Enum
+
+
+class Health(Enum):
+    """How Kafka is: the seconds that a record has to land in.
+
+    With each replica in sync nothing keeps Kafka from taking it at once, and a leader election takes some seconds. With
+    leaders alone there may be fewer than min.insync.replicas, of which the metadata does not tell.
+    """
+
+    AWAY = float("inf")
+    LED = 600.0
+    IN_SYNC = 60.0
 
 
 class Stall:
-    """Counts how long nothing has landed while Kafka answered and each partition had a leader.
+    """Counts how long the same record has been the first to land while Kafka was well.
 
-    An outage, however long, does not count: the producer gets the whole limit after its end.
+    An outage, however long, does not count: the record gets its whole time after the end.
     """
 
-    def __init__(self, limit_s: float = LIMIT_S) -> None:
-        self._limit_s = limit_s
+    def __init__(self) -> None:
+        self._mark: float | None = None
         self._since: float | None = None
-        self._landed = -1
 
-    def hangs(self, now: float, landed: int, *, waiting: bool, healthy: bool) -> bool:
-        """Tell whether the producer has to be given up.
+    def stands(self, mark: float | None) -> bool:
+        """Tell whether nothing has moved since the last look, so that one has to ask Kafka how it is.
 
-        :param landed: how many records have landed so far.
-        :param waiting: whether there are records that should land.
-        :param healthy: whether Kafka answers.
+        :param mark: what is another value once the record has landed; None if none is under way.
         """
-        if landed != self._landed or not waiting or not healthy:
-            self._landed = landed
-            self._since = now if waiting and healthy else None
-            return False
-        if self._since is None:
+        stands = mark is not None and mark == self._mark
+        self._mark = mark
+        if not stands:
+            self._since = None
+        return stands
+
+    def hangs(self, now: float, health: Health) -> bool:
+        """Tell whether the record has had its time; if so, it has it anew."""
+        if health is Health.AWAY:
+            self._since = None
+        elif self._since is None:
             self._since = now
-        return now - self._since > self._limit_s
+        elif now - self._since >= health.value:
+            self._since = None
+            return True
+        return False
