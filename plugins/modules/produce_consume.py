@@ -70,14 +70,14 @@ EXAMPLES = r"""
 - name: Messages flow through every broker, and lie on the disk of this one
   raspi.kafka.produce_consume:
     bootstrap_servers: ["192.168.1.20:9092"]
-    topic: raspi-kafka-verify
+    topic: raspi-kafka-verify-brokers
     on_disk: true
   become: true
 
 - name: The same over the network from the control node
   raspi.kafka.produce_consume:
     bootstrap_servers: ["192.168.1.20:9092"]
-    topic: raspi-kafka-verify
+    topic: raspi-kafka-verify-brokers
     messages: 1000
   delegate_to: localhost
 """
@@ -92,7 +92,7 @@ topic:
   description: Name of the topic.
   returned: success
   type: str
-  sample: raspi-kafka-verify
+  sample: raspi-kafka-verify-brokers
 group:
   description: Name of the consumer group, which is deleted at the end.
   returned: success
@@ -211,7 +211,7 @@ disk:
       type: list
       elements: str
       returned: always
-      sample: [/var/lib/kafka/data/raspi-kafka-verify-0/00000000000000000000.log]
+      sample: [/var/lib/kafka/data/raspi-kafka-verify-brokers-0/00000000000000000000.log]
     records:
       description: Number of records found equal.
       type: int

@@ -5212,13 +5212,41 @@ MUTATIONS = [
         ),
     ),
     *of(
+        "edge/src/raspi_kafka/bridge/bridge.py",
+        "edge/test_housekeeping.py",
+        (
+            "a broker that is cut off is believed",
+            "test_with_a_broker_out_of_reach_it_is_doubted_that_all_is_in_sync",
+            "(self._kafka_told or self._delivery.recovering)",
+            "self._delivery.recovering",
+        ),
+        (
+            "a producer is renewed again and again",
+            "test_the_process_ends_where_a_new_producer_makes_no_difference",
+            "if self._delivery.recovering:\n                    raise",
+            "if False:\n                    raise",
+        ),
+        (
+            "what Kafka refuses until a person acts counts as hanging",
+            "test_what_cannot_land_does_not_hang[Kafka refuses it until a person acts]",
+            "if not self._delivery.pending or self._delivery.held:",
+            "if not self._delivery.pending:",
+        ),
+        (
+            "what lands while Kafka is asked counts as hanging",
+            "test_what_lands_while_kafka_is_asked_does_not_hang",
+            "if self._stall.stands(self._mark()) and self",
+            "if self",
+        ),
+    ),
+    *of(
         "edge/src/raspi_kafka/bridge/stall.py",
         "edge/test_stall.py",
         (
             "an outage of Kafka counts as a hang",
             "test_an_outage_does_not_count_however_long",
-            "if health is Health.AWAY:",
-            "if False:",
+            "if self._since is None or health is not self._health:",
+            "if self._since is None:",
         ),
         (
             "a producer with nothing to send counts as hanging",

@@ -295,6 +295,19 @@ def test_what_hangs_goes_to_a_new_producer_in_order(delivery: Delivery, kafka: K
     assert len(kafka.producers) == 3, "the one that hung, one for single records, and one as before"
 
 
+def test_what_a_hanging_producer_has_sent_in_vain_is_taken_back(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
+    producer = kafka.producers[0]
+    send(delivery, "a1", "a2")
+    producer.in_flight.append(producer.queue.popleft())
+    delivery.renew()
+    for _turn in range(3):
+        delivery.poll()
+    assert len(kafka.producers) == 1, "Kafka may still take it"
+    producer.queue.append(producer.in_flight.pop())
+    settle(delivery, kafka, clock)
+    assert kafka.values("telemetry") == [b"a1", b"a2"]
+
+
 def test_a_new_producer_is_not_asked_for_twice(delivery: Delivery, kafka: Kafka, clock: Clock) -> None:
     kafka.verdict = lambda _sent: TARGET
     send(delivery, "a1")

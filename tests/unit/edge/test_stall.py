@@ -8,7 +8,7 @@ from raspi_kafka.bridge.stall import Health, Stall
 AWAY, LED, IN_SYNC = Health.AWAY, Health.LED, Health.IN_SYNC
 
 
-def told(*looks: tuple[float, float | None, Health]) -> list[float]:
+def told(*looks: tuple[float, object, Health]) -> list[float]:
     """Take (time, mark, health), one after another; return when records were said to hang."""
     stall = Stall()
     return [now for now, mark, health in looks if stall.stands(mark) and stall.hangs(now, health)]
@@ -27,8 +27,10 @@ def test_it_has_its_time_anew_after_that() -> None:
     assert told(*every_15_s(200, 5.0, IN_SYNC)) == [75, 150]
 
 
-def test_kafka_was_well_all_the_time_but_not_in_sync() -> None:
-    assert told(*every_15_s(60, 5.0, LED), (60, 5.0, IN_SYNC), (75, 5.0, IN_SYNC)) == [75]
+def test_it_has_its_time_anew_once_all_is_in_sync() -> None:
+    """While there were too few replicas it could not land."""
+    again = [(75.0 + more, 5.0, IN_SYNC) for more in (0, 15, 30, 45, 60)]
+    assert told(*every_15_s(75, 5.0, LED), *again) == [135]
 
 
 def test_something_lands_now_and_then() -> None:

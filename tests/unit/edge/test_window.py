@@ -114,3 +114,18 @@ def test_the_oldest_is_found_among_carried_and_waiting() -> None:
     window.attach(publish(6))
     window.add(record(7))
     assert window.oldest == 5
+
+
+def test_the_first_to_land_is_what_kafka_does_not_have_yet() -> None:
+    window, records = filled(5, 6)
+    assert window.first_to_land is records[5]
+    records[5].delivered = True
+    assert window.first_to_land is records[6]
+    window.disconnected()
+    assert window.first_to_land is records[6]
+    later = record(7)
+    window.add(later)
+    records[6].delivered = True
+    assert window.first_to_land is later
+    later.delivered = True
+    assert window.first_to_land is None

@@ -18,7 +18,7 @@ from .metrics import BridgeCollector, Gauges
 from .record import Record
 from .routes import Router
 from .session import SessionFile
-from .stall import Stall
+from .stall import Health, Stall
 from .subscriber import RECEIVE_MAXIMUM, Subscriber
 from .window import Window
 
@@ -288,26 +288,34 @@ class Bridge:
 
         :raises BridgeError: records hang, and a new producer made no difference.
         """
-        topics = {tree.topic for tree in self._config.topics}
+        topics = {tree.topic for tree in self._config.topics} | {self._config.dead_letter_topic}
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             self._poll_idle()
-            if not self._stall.stands(self._first_to_land()):
+            if not self._stall.stands(self._mark()):
                 continue
             ask = partial(self._delivery.health, topics, METADATA_S)
-            if self._stall.hangs(self._loop.time(), await self._loop.run_in_executor(None, ask)):
+            health = await self._loop.run_in_executor(None, ask)
+            if self._stall.stands(self._mark()) and self._stall.hangs(self._loop.time(), self._judged(health)):
                 if self._delivery.recovering:
                     raise BridgeError(f"records do not reach Kafka although it is well; {REST}")
                 log.warning("records do not reach Kafka although it is well; a new producer takes them")
                 self._delivery.renew()
 
-    def _first_to_land(self) -> float | None:
+    def _mark(self) -> object:
         """Return what is another value once the record that waits for Kafka has landed; None if none does."""
-        delivery = self._delivery
-        if not delivery.pending or delivery.held:
+        if not self._delivery.pending or self._delivery.held:
             return None
-        oldest = self._window.oldest
-        return sum(self.counters.delivery_seconds.buckets) if oldest is None else oldest
+        first = self._window.first_to_land
+        return ("landed", sum(self.counters.delivery_seconds.buckets)) if first is None else first.number
+
+    def _judged(self, health: Health) -> Health:
+        """Doubt that all is in sync where a broker is out of reach, or a new producer makes no difference.
+
+        The broker that was asked may be the one that is cut off: it goes on telling what it knew last.
+        """
+        doubted = health is Health.IN_SYNC and (self._kafka_told or self._delivery.recovering)
+        return Health.LED if doubted else health
 
     def _poll_idle(self) -> None:
         """Let librdkafka tell what it has to tell while there are no records."""

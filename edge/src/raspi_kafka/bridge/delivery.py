@@ -114,8 +114,8 @@ class Delivery:
     def health(self, topics: Iterable[str], timeout_s: float) -> Health:
         """Ask Kafka how topics are; this waits.
 
-        Each is asked for by name: asked for all, librdkafka would keep what it was told of topics that it never wrote
-        to, and one day send records to the partitions that these had.
+        Each is asked for by name: asked for all, librdkafka would keep what it was told of topics that the bridge has
+        nothing to do with.
         """
         try:
             told = [self._producer.list_topics(topic, timeout_s).topics[topic] for topic in topics]
@@ -199,7 +199,8 @@ class Delivery:
     def _recover(self, recovery: Recovery) -> None:
         if not recovery.began:
             # Only what no request carries can be taken back without a doubt whether Kafka has it. What a request has
-            # carried in vain queues up again, in a producer that has ended and so never sends it.
+            # carried in vain queues up again: in a producer that has ended, which never sends it, or in one that hangs,
+            # which would send it after retry.backoff.ms, 100 times the pause between two of these looks.
             self._producer.purge(in_queue=True, in_flight=False)
             if self.in_flight:
                 return

@@ -18,16 +18,17 @@ class Health(Enum):
 
 
 class Stall:
-    """Counts how long the same record has been the first to land while Kafka was well.
+    """Counts how long the same record has been the first to land while Kafka was as it is.
 
     An outage, however long, does not count: the record gets its whole time after the end.
     """
 
     def __init__(self) -> None:
-        self._mark: float | None = None
+        self._mark: object = None
+        self._health = Health.AWAY
         self._since: float | None = None
 
-    def stands(self, mark: float | None) -> bool:
+    def stands(self, mark: object) -> bool:
         """Tell whether nothing has moved since the last look, so that one has to ask Kafka how it is.
 
         :param mark: what is another value once the record has landed; None if none is under way.
@@ -40,10 +41,8 @@ class Stall:
 
     def hangs(self, now: float, health: Health) -> bool:
         """Tell whether the record has had its time; if so, it has it anew."""
-        if health is Health.AWAY:
-            self._since = None
-        elif self._since is None:
-            self._since = now
+        if self._since is None or health is not self._health:
+            self._health, self._since = health, now
         elif now - self._since >= health.value:
             self._since = None
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class Window:
         """When the first of all records was received, by the loop's clock."""
         first = [*list(self._carried.values())[:1], *list(self._waiting)[:1]]
         return min((record.born for record in first), default=None)
+
+    @property
+    def first_to_land(self) -> Record | None:
+        """The first that Kafka does not have."""
+        return next((each for each in chain(self._carried.values(), self._waiting) if not each.delivered), None)
 
     def add(self, record: Record) -> None:
         """Take a new record.
