@@ -323,7 +323,7 @@ def test_a_host_must_have_room_for_its_topics_and_for_what_kafka_keeps_itself(pa
     asked = pair.hosts[0].given("pi_host_check")[0]
     assert asked["log_dirs"] == ["/mnt/ssd"]
     # A text for ansible-core 2.17, a number for later ones; the module takes both.
-    assert int(asked["keeps"]) == 3 * (100 + 1) * MIB + 2 * 64 * MIB + (440 + 144 + 60 + 77) * MIB
+    assert int(asked["keeps"]) == 3 * (100 + 1) * MIB + 2 * 64 * MIB + (460 + 144 + 60 + 77) * MIB
     assert (int(asked["unlimited"]), int(asked["ballast_mb"])) == (2, 128)
     assert asked["topics"][:2] == ["t", "u"]
 
