@@ -39,7 +39,8 @@ RATE, RATE_S = 350.0, 60
 LATE_MS = 250
 # No bridge brings heartbeats back.
 ALONE = {"stalled_after": "1h"}
-QUIET_S = 280
+# Each part once in half an hour.
+QUIET_S = 580
 
 
 @contextlib.contextmanager
