@@ -410,7 +410,7 @@ def test_a_topic_that_nothing_bounds_is_a_warning(tmp_path: Path) -> None:
         "_kraft_broker_segment_bytes": 64 * MIB,
         "_kraft_broker_internal_bytes": 0,
         "_verify_topic": "proof",
-        "_verify_brokers_topic": "brokers-proof",
+        "_verify_topic_names": ["proof", "brokers-proof"],
     }
     one = Host(tmp_path, "pi1", {"pi_host_check": [CHECKED]}, **variables)
     said = played(tmp_path, one, "pi_host", tasks_from="preflight")[1]

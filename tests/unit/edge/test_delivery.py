@@ -184,6 +184,13 @@ def settle(delivery: Delivery, kafka: Kafka, clock: Clock, turns: int = 200) -> 
     pytest.fail("it never came to an end")
 
 
+def carry_in_vain(delivery: Delivery, producer: Producer) -> None:
+    """Let what is in flight come to nothing after a while: it queues up again, behind all else."""
+    for _turn in range(3):
+        delivery.poll()
+    producer.queue.append(producer.in_flight.pop())
+
+
 def test_records_land(delivery: Delivery, kafka: Kafka, counters: Counters) -> None:
     records = send(delivery, "a1", "a2")
     assert (delivery.pending, delivery.bytes) == (2, sum(each.size for each in records))
@@ -277,9 +284,7 @@ def test_what_a_request_has_carried_in_vain_is_taken_back_too(delivery: Delivery
     send(delivery, "a1", "b1")
     producer.in_flight.append(producer.queue.pop())
     producer.serve()
-    for _turn in range(3):
-        delivery.poll()
-    producer.queue.append(producer.in_flight.pop())
+    carry_in_vain(delivery, producer)
     refused.clear()
     settle(delivery, kafka, clock)
     assert sorted(kafka.values("telemetry")) == [b"a1", b"b1"]
@@ -300,10 +305,8 @@ def test_what_a_hanging_producer_has_sent_in_vain_is_taken_back(delivery: Delive
     send(delivery, "a1", "a2")
     producer.in_flight.append(producer.queue.popleft())
     delivery.renew()
-    for _turn in range(3):
-        delivery.poll()
-    assert len(kafka.producers) == 1, "Kafka may still take it"
-    producer.queue.append(producer.in_flight.pop())
+    carry_in_vain(delivery, producer)
+    assert len(kafka.producers) == 1, "Kafka might have taken it"
     settle(delivery, kafka, clock)
     assert kafka.values("telemetry") == [b"a1", b"a2"]
 
